@@ -1,0 +1,6 @@
+namespace Graft.Cli;
+
+internal static class Program
+{
+    private static int Main() => 0;
+}
