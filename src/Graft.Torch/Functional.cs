@@ -1,0 +1,83 @@
+namespace Graft.Torch;
+
+/// <summary>Layers without parameters of their own, by PyTorch's definitions. Pictures are NCHW.</summary>
+public static class Functional
+{
+    private static readonly Operator Conv2dOp = new("aten::conv2d");
+    private static readonly Operator LinearOp = new("aten::linear");
+    private static readonly Operator GroupNormOp = new("aten::group_norm");
+    private static readonly Operator LayerNormOp = new("aten::layer_norm");
+    private static readonly Operator SiluOp = new("aten::silu");
+    private static readonly Operator GeluOp = new("aten::gelu");
+    private static readonly Operator ReluOp = new("aten::relu");
+    private static readonly Operator MishOp = new("aten::mish");
+    private static readonly Operator SigmoidOp = new("aten::sigmoid");
+    private static readonly Operator SoftmaxOp = new("aten::softmax", "int");
+    private static readonly Operator EmbeddingOp = new("aten::embedding");
+    private static readonly Operator UpsampleOp = new("aten::upsample_nearest2d");
+    private static readonly Operator AvgPoolOp = new("aten::avg_pool2d");
+    private static readonly Operator MseOp = new("aten::mse_loss");
+    private static readonly Operator BaddbmmOp = new("aten::baddbmm");
+    private static readonly Operator BmmOp = new("aten::bmm");
+
+    /// <summary>2-D cross-correlation. x [N, C, H, W], weight [K, C/groups, kh, kw], bias [K].</summary>
+    public static Tensor Conv2d(Tensor x, Tensor weight, Tensor? bias, long stride = 1, long padding = 0, long dilation = 1, long groups = 1) =>
+        Conv2dOp.Call(x, weight, bias, stride, padding, dilation, groups);
+
+    /// <summary>x · weightᵀ + bias. x [..., I], weight [O, I], bias [O].</summary>
+    public static Tensor Linear(Tensor x, Tensor weight, Tensor? bias) => LinearOp.Call(x, weight, bias);
+
+    /// <summary>Group normalisation (Wu &amp; He 2018) over groups of channels. x [N, C, ...].</summary>
+    public static Tensor GroupNorm(Tensor x, long groups, Tensor? weight, Tensor? bias, double epsilon) =>
+        GroupNormOp.Call(x, groups, weight, bias, epsilon);
+
+    /// <summary>Layer normalisation (Ba et al. 2016) over the last dimension.</summary>
+    public static Tensor LayerNorm(Tensor x, Tensor? weight, Tensor? bias, double epsilon) =>
+        LayerNormOp.Call(x, new[] { x.Size(-1) }, weight, bias, epsilon);
+
+    /// <summary>x · sigmoid(x).</summary>
+    public static Tensor Silu(Tensor x) => SiluOp.Call(x);
+
+    /// <summary>x · Φ(x).</summary>
+    public static Tensor Gelu(Tensor x) => GeluOp.Call(x);
+
+    /// <summary>max(x, 0).</summary>
+    public static Tensor Relu(Tensor x) => ReluOp.Call(x);
+
+    /// <summary>x · tanh(softplus(x)).</summary>
+    public static Tensor Mish(Tensor x) => MishOp.Call(x);
+
+    /// <summary>1 / (1 + e⁻ˣ).</summary>
+    public static Tensor Sigmoid(Tensor x) => SigmoidOp.Call(x);
+
+    /// <summary>Softmax along a dimension, computed in <paramref name="type"/> if given.</summary>
+    public static Tensor Softmax(Tensor x, long dim, DType? type = null) => SoftmaxOp.Call(x, dim, type);
+
+    /// <summary>Rows of <paramref name="weight"/> [V, D] by <paramref name="index"/> (int64).</summary>
+    public static Tensor Embedding(Tensor weight, Tensor index) => EmbeddingOp.Call(weight, index);
+
+    /// <summary>Nearest-neighbour resize of x [N, C, H, W].</summary>
+    public static Tensor UpsampleNearest(Tensor x, long height, long width) =>
+        UpsampleOp.Call(x, new[] { height, width }, Argument.None, Argument.None);
+
+    /// <summary>Mean over windows of <paramref name="size"/>².</summary>
+    public static Tensor AveragePool(Tensor x, long size) => AvgPoolOp.Call(x, size, size);
+
+    /// <summary>Mean of squared differences over all elements.</summary>
+    public static Tensor MeanSquaredError(Tensor a, Tensor b) => MseOp.Call(a, b);
+
+    /// <summary>Products of matrices in a batch: a [B, N, K], b [B, K, M].</summary>
+    public static Tensor BatchMatMul(Tensor a, Tensor b) => BmmOp.Call(a, b);
+
+    /// <summary>scale · a·b in one pass: a [B, N, K], b [B, K, M].</summary>
+    public static Tensor ScaledBatchMatMul(Tensor a, Tensor b, double scale) =>
+        BaddbmmOp.Call(Tensor.Empty([1, 1, 1], a.Type, a.Device), a, b, 0.0, scale);
+
+    /// <summary>softmax(scale · q·kᵀ)·v. q [B, N, d], k and v [B, M, d]; the softmax runs in <paramref name="softmaxType"/> if given.</summary>
+    public static Tensor Attention(Tensor q, Tensor k, Tensor v, double scale, DType? softmaxType = null)
+    {
+        var scores = ScaledBatchMatMul(q, k.Transpose(-1, -2), scale);
+        var weights = Softmax(scores, -1, softmaxType);
+        return BatchMatMul(weights.Type == v.Type ? weights : weights.To(v.Type), v);
+    }
+}

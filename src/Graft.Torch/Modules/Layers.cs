@@ -1,0 +1,114 @@
+namespace Graft.Torch;
+
+/// <summary>A module with a weight and, maybe, a bias.</summary>
+public abstract class WeightedModule : Module
+{
+    /// <summary>Creates the parameters <c>weight</c> and <c>bias</c>.</summary>
+    protected WeightedModule(long[] weight, long? bias)
+    {
+        Weight = AddParameter("weight", weight);
+        Bias = bias is null ? null : AddParameter("bias", bias.Value);
+    }
+
+    /// <summary>The weight.</summary>
+    public Tensor Weight { get; private set; }
+
+    /// <summary>The bias, or none.</summary>
+    public Tensor? Bias { get; private set; }
+
+    /// <inheritdoc/>
+    protected override void OnReplaced(Tensor old, Tensor replacement)
+    {
+        if (old == Weight)
+            Weight = replacement;
+        if (old == Bias)
+            Bias = replacement;
+    }
+
+    /// <inheritdoc/>
+    protected override void Reset(Initialiser initialiser) => initialiser.FanIn(Weight, Bias);
+}
+
+/// <summary><c>nn.Linear</c>: weight [out, in], bias [out].</summary>
+public sealed class Linear(long inputs, long outputs, bool bias = true) : WeightedModule([outputs, inputs], bias ? outputs : null)
+{
+    /// <summary>x [..., in] to [..., out].</summary>
+    public Tensor Forward(Tensor x) => Functional.Linear(x, Weight, Bias);
+}
+
+/// <summary><c>nn.Conv2d</c>: weight [out, in, k, k], bias [out].</summary>
+public sealed class Conv2d(long inputs, long outputs, long kernel, long stride = 1, long padding = 0, bool bias = true)
+    : WeightedModule([outputs, inputs, kernel, kernel], bias ? outputs : null)
+{
+    /// <summary>x [N, in, H, W] to [N, out, H', W'].</summary>
+    public Tensor Forward(Tensor x) => Functional.Conv2d(x, Weight, Bias, stride, padding);
+}
+
+/// <summary><c>nn.GroupNorm</c>: weight and bias [channels].</summary>
+public sealed class GroupNorm(long groups, long channels, double epsilon = 1e-5) : WeightedModule([channels], channels)
+{
+    /// <summary>x [N, channels, ...], same shape out.</summary>
+    public Tensor Forward(Tensor x) => Functional.GroupNorm(x, groups, Weight, Bias, epsilon);
+
+    /// <inheritdoc/>
+    protected override void Reset(Initialiser initialiser)
+    {
+        Weight.Fill(1);
+        Bias!.Fill(0);
+    }
+}
+
+/// <summary><c>nn.LayerNorm</c> over the last dimension: weight and bias [channels].</summary>
+public sealed class LayerNorm(long channels, double epsilon = 1e-5) : WeightedModule([channels], channels)
+{
+    /// <summary>x [..., channels], same shape out.</summary>
+    public Tensor Forward(Tensor x) => Functional.LayerNorm(x, Weight, Bias, epsilon);
+
+    /// <inheritdoc/>
+    protected override void Reset(Initialiser initialiser)
+    {
+        Weight.Fill(1);
+        Bias!.Fill(0);
+    }
+}
+
+/// <summary><c>nn.Embedding</c>: weight [entries, size].</summary>
+public sealed class Embedding(long entries, long size) : WeightedModule([entries, size], null)
+{
+    /// <summary>index int64 [...] to [..., size].</summary>
+    public Tensor Forward(Tensor index) => Functional.Embedding(Weight, index);
+
+    /// <inheritdoc/>
+    protected override void Reset(Initialiser initialiser) => initialiser.Normal(Weight, "weight", 1);
+}
+
+/// <summary>
+/// <c>nn.Dropout</c> with keyed masks: what is dropped is a function of (seed, layer, step, item), so that a resumed run drops the same.
+/// The loop says which items a batch holds by <see cref="Module.BeginBatch"/>.
+/// </summary>
+public sealed class Dropout(double rate) : Module
+{
+    private KeyedRandom? _random;
+    private long _step;
+    private long[] _items = [];
+
+    /// <summary>x [N, ...], same shape out; itself outside training or at rate 0.</summary>
+    /// <exception cref="InvalidOperationException">A training pass before <see cref="Module.BeginBatch"/>, or with another batch size.</exception>
+    public Tensor Forward(Tensor x)
+    {
+        if (!IsTraining || rate == 0)
+            return x;
+        if (_random is null || _items.Length != x.Size(0))
+            throw new InvalidOperationException("Drop-out needs to know its items: call BeginBatch before a training pass.");
+        var uniform = _random.Uniform(_step, _items, x.Shape[1..]);
+        var mask = (uniform.IsGreater(rate).To(x.Type) * (1 / (1 - rate))).To(x.Device);
+        return x * mask;
+    }
+
+    internal void Key(long seed, string name, long step, ReadOnlySpan<long> items)
+    {
+        _random = new KeyedRandom(seed, $"dropout/{name}");
+        _step = step;
+        _items = items.ToArray();
+    }
+}
