@@ -1,0 +1,188 @@
+using Graft.Torch;
+
+namespace Graft.Networks.UNet2DParts;
+
+/// <summary>Activations by diffusers' names.</summary>
+internal static class Activation
+{
+    internal static Func<Tensor, Tensor> Named(string name) => name switch
+    {
+        "silu" or "swish" => Functional.Silu,
+        "mish" => Functional.Mish,
+        "gelu" => Functional.Gelu,
+        "relu" => Functional.Relu,
+        _ => throw new InputException($"The activation '{name}' is unknown: silu, swish, mish, gelu and relu are known."),
+    };
+}
+
+/// <summary>Two linear layers with SiLU between: <c>TimestepEmbedding</c>.</summary>
+internal sealed class TimestepEmbedding : Module
+{
+    private readonly Linear _first;
+    private readonly Linear _second;
+
+    internal TimestepEmbedding(long inputs, long width)
+    {
+        _first = Add("linear_1", new Linear(inputs, width));
+        _second = Add("linear_2", new Linear(width, width));
+    }
+
+    internal Tensor Forward(Tensor x) => _second.Forward(Functional.Silu(_first.Forward(x)));
+}
+
+/// <summary>Random Fourier features of log t (Song et al. 2021, score SDE); the weight is drawn once and not trained.</summary>
+internal sealed class FourierProjection : Module
+{
+    private const double Scale = 16;
+    private Tensor _weight;
+
+    internal FourierProjection(long size) => _weight = AddParameter("weight", size);
+
+    internal Tensor Forward(Tensor t)
+    {
+        var angle = t.Log().Unsqueeze(1) * _weight.Unsqueeze(0) * (2 * Math.PI);
+        return Tensor.Cat([angle.Sin(), angle.Cos()], 1);
+    }
+
+    protected override void Reset(Initialiser initialiser) => initialiser.Normal(_weight, "weight", Scale);
+
+    protected override void OnReplaced(Tensor old, Tensor replacement) => _weight = replacement;
+}
+
+/// <summary>Stride-2 convolution; padding 0 pads right and bottom by one (as TensorFlow's "same", which the first DDPM used).</summary>
+internal sealed class Downsample : Module
+{
+    private readonly Conv2d _conv;
+    private readonly bool _asymmetric;
+
+    internal Downsample(long channels, long padding)
+    {
+        _asymmetric = padding == 0;
+        _conv = Add("conv", new Conv2d(channels, channels, 3, stride: 2, padding: padding));
+    }
+
+    internal Tensor Forward(Tensor x) => _conv.Forward(_asymmetric ? x.Pad([0, 1, 0, 1]) : x);
+}
+
+/// <summary>Nearest-neighbour doubling, then a convolution.</summary>
+internal sealed class Upsample : Module
+{
+    private readonly Conv2d _conv;
+
+    internal Upsample(long channels) => _conv = Add("conv", new Conv2d(channels, channels, 3, padding: 1));
+
+    internal Tensor Forward(Tensor x) => _conv.Forward(Functional.UpsampleNearest(x, x.Size(2) * 2, x.Size(3) * 2));
+}
+
+/// <summary>Which way a residual block changes the resolution.</summary>
+internal enum Resampling
+{
+    None,
+    Down,
+    Up,
+}
+
+/// <summary><c>ResnetBlock2D</c>.</summary>
+internal sealed class ResnetBlock : Module
+{
+    private readonly GroupNorm _norm1;
+    private readonly Conv2d _conv1;
+    private readonly Linear _timeProjection;
+    private readonly GroupNorm _norm2;
+    private readonly Dropout _dropout;
+    private readonly Conv2d _conv2;
+    private readonly Conv2d? _shortcut;
+    private readonly bool _scaleShift;
+    private readonly double _outputScale;
+    private readonly Resampling _resampling;
+    private readonly Func<Tensor, Tensor> _activation;
+
+    internal ResnetBlock(
+        long inputs, long outputs, long timeWidth, UNet2DOptions options, double outputScale = 1, Resampling resampling = Resampling.None)
+    {
+        _scaleShift = options.ResnetTimeScaleShift == "scale_shift";
+        _outputScale = outputScale;
+        _resampling = resampling;
+        _activation = Activation.Named(options.ActFn);
+        _norm1 = Add("norm1", new GroupNorm(options.NormNumGroups, inputs, options.NormEps));
+        _conv1 = Add("conv1", new Conv2d(inputs, outputs, 3, padding: 1));
+        _timeProjection = Add("time_emb_proj", new Linear(timeWidth, _scaleShift ? outputs * 2 : outputs));
+        _norm2 = Add("norm2", new GroupNorm(options.NormNumGroups, outputs, options.NormEps));
+        _dropout = Add("dropout", new Dropout(options.Dropout));
+        _conv2 = Add("conv2", new Conv2d(outputs, outputs, 3, padding: 1));
+        _shortcut = inputs == outputs ? null : Add("conv_shortcut", new Conv2d(inputs, outputs, 1));
+    }
+
+    internal Tensor Forward(Tensor x, Tensor timeEmbedding)
+    {
+        var h = _activation(_norm1.Forward(x));
+        (x, h) = (Resample(x), Resample(h));
+        h = _conv1.Forward(h);
+        var time = _timeProjection.Forward(_activation(timeEmbedding)).Unsqueeze(-1).Unsqueeze(-1);
+        if (_scaleShift)
+        {
+            var parts = time.Chunk(2, 1);
+            h = (_norm2.Forward(h) * (parts[0] + 1.0)) + parts[1];
+        }
+        else
+        {
+            h = _norm2.Forward(h + time);
+        }
+
+        h = _conv2.Forward(_dropout.Forward(_activation(h)));
+        if (_shortcut is not null)
+            x = _shortcut.Forward(x);
+        return _outputScale == 1 ? x + h : (x + h) * (1 / _outputScale);
+    }
+
+    private Tensor Resample(Tensor x) => _resampling switch
+    {
+        Resampling.Down => Functional.AveragePool(x, 2),
+        Resampling.Up => Functional.UpsampleNearest(x, x.Size(2) * 2, x.Size(3) * 2),
+        _ => x,
+    };
+}
+
+/// <summary>Self-attention over positions, with its residual connection: <c>Attention</c>, formerly <c>AttentionBlock</c>.</summary>
+internal sealed class SpatialAttention : Module
+{
+    private readonly GroupNorm? _norm;
+    private readonly Linear _query;
+    private readonly Linear _key;
+    private readonly Linear _value;
+    private readonly Linear _output;
+    private readonly long _heads;
+    private readonly double _outputScale;
+
+    internal SpatialAttention(long channels, long? headSize, long? groups, double epsilon, double outputScale)
+    {
+        _heads = headSize is null ? 1 : Math.Max(1, channels / headSize.Value);
+        _outputScale = outputScale;
+        _norm = groups is null ? null : Add("group_norm", new GroupNorm(groups.Value, channels, epsilon));
+        _query = Add("to_q", new Linear(channels, channels));
+        _key = Add("to_k", new Linear(channels, channels));
+        _value = Add("to_v", new Linear(channels, channels));
+        _output = Add("to_out.0", new Linear(channels, channels));
+    }
+
+    internal Tensor Forward(Tensor x)
+    {
+        long n = x.Size(0), c = x.Size(1), height = x.Size(2), width = x.Size(3);
+        var tokens = (_norm?.Forward(x) ?? x).Reshape(n, c, height * width).Transpose(1, 2);
+        var q = SplitHeads(_query.Forward(tokens));
+        var k = SplitHeads(_key.Forward(tokens));
+        var v = SplitHeads(_value.Forward(tokens));
+        var mixed = Functional.Attention(q, k, v, 1 / Math.Sqrt((double)c / _heads), DType.Float32);
+        mixed = mixed.Reshape(n, _heads, height * width, c / _heads).Transpose(1, 2).Reshape(n, height * width, c);
+        var y = _output.Forward(mixed).Transpose(1, 2).Reshape(n, c, height, width) + x;
+        return _outputScale == 1 ? y : y * (1 / _outputScale);
+    }
+
+    private Tensor SplitHeads(Tensor x)
+    {
+        if (_heads == 1)
+            return x;
+        long n = x.Size(0), tokens = x.Size(1), size = x.Size(2) / _heads;
+        return x.Reshape(n, tokens, _heads, size).Transpose(1, 2).Reshape(n * _heads, tokens, size);
+    }
+}

@@ -1,0 +1,112 @@
+using Graft.Diffusion;
+using Graft.Networks.UNet2DParts;
+using Graft.Torch;
+
+namespace Graft.Networks;
+
+/// <summary>
+/// diffusers' <c>UNet2DModel</c>: the U-Net of Ho et al. (2020), parameters under diffusers' names (attention as <c>to_q</c> …).
+/// </summary>
+public sealed class UNet2D : Module, IDenoiser
+{
+    private readonly Module? _timeProjection;
+    private readonly TimestepEmbedding _timeEmbedding;
+    private readonly Module? _classEmbedding;
+    private readonly Conv2d _convIn;
+    private readonly List<DownLevel> _down = [];
+    private readonly MiddleLevel _middle;
+    private readonly List<UpLevel> _up = [];
+    private readonly GroupNorm _normOut;
+    private readonly Conv2d _convOut;
+
+    /// <summary>Builds the network; parameters are zero until they are initialised or loaded.</summary>
+    /// <param name="options">The architecture.</param>
+    /// <param name="middleAttentionNorm">
+    /// Whether the middle attention has a group norm; null: as diffusers 0.27 decides (not with scale_shift, unless
+    /// attn_norm_num_groups is set). diffusers 0.14 always had it, and 0.27 reads such a file without an error and computes
+    /// something else; a file's names tell which it is.
+    /// </param>
+    public UNet2D(UNet2DOptions options, bool? middleAttentionNorm = null)
+    {
+        Options = options;
+        var channels = options.BlockOutChannels;
+        var first = channels[0];
+        var timeWidth = first * 4;
+        var timeInputs = options.TimeEmbeddingType == "fourier" ? first * 2 : first;
+
+        _convIn = Add("conv_in", new Conv2d(options.InChannels, first, 3, padding: 1));
+        _timeProjection = options.TimeEmbeddingType switch
+        {
+            "fourier" => Add("time_proj", new FourierProjection(first)),
+            "learned" => Add("time_proj", new Embedding(options.NumTrainTimesteps!.Value, first)),
+            _ => null,
+        };
+        _timeEmbedding = Add("time_embedding", new TimestepEmbedding(timeInputs, timeWidth));
+        _classEmbedding = options.ClassEmbedType switch
+        {
+            "timestep" => Add("class_embedding", new TimestepEmbedding(timeInputs, timeWidth)),
+            "identity" => null,
+            _ => options.NumClassEmbeds is { } classes ? Add("class_embedding", new Embedding(classes, timeWidth)) : null,
+        };
+
+        var levels = channels.Length;
+        for (var i = 0; i < levels; i++)
+        {
+            var inputs = i == 0 ? first : channels[i - 1];
+            _down.Add(Add($"down_blocks.{i}", new DownLevel(options.DownBlockTypes[i], inputs, channels[i], timeWidth, i == levels - 1, options)));
+        }
+
+        var norm = middleAttentionNorm ?? (options.ResnetTimeScaleShift == "default" || options.AttnNormNumGroups is not null);
+        _middle = Add("mid_block", new MiddleLevel(channels[^1], timeWidth, norm, options));
+        for (var i = 0; i < levels; i++)
+        {
+            var outputs = channels[levels - 1 - i];
+            var previous = i == 0 ? outputs : channels[levels - i];
+            var skipInputs = channels[Math.Max(0, levels - 2 - i)];
+            _up.Add(Add($"up_blocks.{i}", new UpLevel(options.UpBlockTypes[i], skipInputs, previous, outputs, timeWidth, i == levels - 1, options)));
+        }
+
+        _normOut = Add("conv_norm_out", new GroupNorm(options.NormNumGroups, first, options.NormEps));
+        _convOut = Add("conv_out", new Conv2d(first, options.OutChannels, 3, padding: 1));
+    }
+
+    /// <summary>The architecture.</summary>
+    public UNet2DOptions Options { get; }
+
+    /// <inheritdoc/>
+    /// <exception cref="InputException">The network is class-conditional and no labels were given, or the reverse.</exception>
+    public Tensor Predict(Tensor x, Tensor t, Condition? condition = null)
+    {
+        if (Options.CenterInputSample)
+            x = (x * 2.0) - 1.0;
+        var time = _timeEmbedding.Forward(EmbedTime(t).To(x.Type));
+        if (Options.IsClassConditional)
+            time += EmbedClass(condition?.ClassLabels ?? throw new InputException("The network is class-conditional: give class labels."));
+
+        var skips = new Stack<Tensor>();
+        var h = _convIn.Forward(x);
+        skips.Push(h);
+        foreach (var level in _down)
+            h = level.Forward(h, time, skips);
+        h = _middle.Forward(h, time);
+        foreach (var level in _up)
+            h = level.Forward(h, time, skips);
+        h = _convOut.Forward(Functional.Silu(_normOut.Forward(h)));
+        // The Fourier variant predicts a score: the output is divided by the noise level that was given as t.
+        return Options.TimeEmbeddingType == "fourier" ? h / t.To(h.Type).Reshape(-1, 1, 1, 1) : h;
+    }
+
+    private Tensor EmbedTime(Tensor t) => _timeProjection switch
+    {
+        FourierProjection fourier => fourier.Forward(t.To(DType.Float32)),
+        Embedding table => table.Forward(t.To(DType.Int64)),
+        _ => PositionalEmbedding.Of(t, Options.BlockOutChannels[0], Options.FlipSinToCos, Options.FreqShift),
+    };
+
+    private Tensor EmbedClass(Tensor labels) => _classEmbedding switch
+    {
+        Embedding table => table.Forward(labels),
+        TimestepEmbedding layers => layers.Forward(EmbedTime(labels)),
+        _ => labels, // identity: the caller embeds
+    };
+}
