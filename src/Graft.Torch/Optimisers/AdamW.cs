@@ -110,10 +110,44 @@ public sealed unsafe class AdamW : IDisposable
         return norm;
     }
 
+    /// <summary>Puts the average into the parameters until the returned scope is disposed, which restores them. Without an average: does nothing.</summary>
+    public IDisposable ApplyAverage()
+    {
+        if (_ema is null)
+            return new Restoration([], []);
+        using var mode = Autograd.NoGrad();
+        var saved = Array.ConvertAll(_parameters, p => p.Value.Detach().Clone().Keep());
+        KeepAverage();
+        return new Restoration(_parameters, saved);
+    }
+
+    /// <summary>Puts the average into the parameters for good. Without an average: does nothing.</summary>
+    public void KeepAverage()
+    {
+        for (var i = 0; i < (_ema?.Length ?? 0); i++)
+            _parameters[i].Value.CopyFrom(_ema![i]);
+    }
+
     /// <inheritdoc/>
     public void Dispose() => TorchRuntime.Run(() =>
     {
         foreach (var t in (Tensor[])[.. _mean, .. _square, .. _ema ?? []])
             t.Dispose();
     });
+
+    private sealed class Restoration(NamedTensor[] parameters, Tensor[] saved) : IDisposable
+    {
+        private Tensor[] _saved = saved;
+
+        public void Dispose()
+        {
+            for (var i = 0; i < _saved.Length; i++)
+            {
+                parameters[i].Value.CopyFrom(_saved[i]);
+                _saved[i].Dispose();
+            }
+
+            _saved = [];
+        }
+    }
 }

@@ -1,0 +1,210 @@
+using System.Diagnostics;
+using System.Text.Json.Nodes;
+using Graft.Torch;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Graft.Training;
+
+/// <summary>Where a run writes and how it is followed.</summary>
+public sealed record TrainingRun
+{
+    /// <summary>The run's folder: checkpoints, log and sample grids; null writes nothing.</summary>
+    public string? Folder { get; init; }
+
+    /// <summary>Whether to go on from the newest checkpoint of <see cref="Folder"/>.</summary>
+    public bool Resume { get; init; }
+
+    /// <summary>Told after every step.</summary>
+    public IProgress<TrainingProgress>? Progress { get; init; }
+
+    /// <summary>Told what happens.</summary>
+    public ILogger Logger { get; init; } = NullLogger.Instance;
+
+    /// <summary>Stops the run: its state is saved first.</summary>
+    public CancellationToken CancellationToken { get; init; }
+
+    /// <summary>What must be the same when the run is resumed, beside the training options: the method, the source.</summary>
+    public JsonObject Identity { get; init; } = [];
+}
+
+/// <summary>
+/// The training loop, the only one: it knows no method. Everything drawn is a function of the seed and the step, so 2N steps equal
+/// N steps, a kill, and N more, bit for bit on the same machine.
+/// </summary>
+public sealed class Trainer
+{
+    private const int MaximalSkips = 20;
+    private readonly TrainingStage _stage;
+    private readonly TrainingOptions _options;
+    private readonly TrainingRun _run;
+
+    /// <summary>Prepares a run of one stage.</summary>
+    /// <exception cref="InputException">An option makes no sense, or there is nothing to train.</exception>
+    public Trainer(TrainingStage stage, TrainingOptions options, TrainingRun run)
+    {
+        options.Validate();
+        if (stage.Trainable.Count == 0)
+            throw new InputException($"The stage '{stage.Name}' has nothing to train: no parameter matches.");
+        (_stage, _options, _run) = (stage, options, run);
+    }
+
+    /// <summary>Trains to the last step; afterwards the network holds the averaged weights (the raw ones without an average).</summary>
+    /// <exception cref="InputException">The folder holds another run, or one that was not asked to be resumed.</exception>
+    /// <exception cref="TrainingStoppedException">The run was stopped; its state is saved.</exception>
+    /// <exception cref="GraftException">The loss stays infinite or undefined.</exception>
+    public void Train() => TorchRuntime.Run(() =>
+    {
+        foreach (var (_, value) in _stage.Trainable)
+            value.RequiresGrad = true;
+        using var optimiser = new AdamW(_stage.Trainable, _options.Optimiser, average: _options.EmaDecay > 0);
+        var checkpoints = _run.Folder is null ? null : new Checkpoints(_run.Folder);
+        var start = Begin(optimiser, checkpoints);
+        try
+        {
+            using var log = _run.Folder is null ? null : TrainingLog.Open(Path.Combine(_run.Folder, "log.jsonl"), start);
+            Loop(start, optimiser, checkpoints, log);
+        }
+        finally
+        {
+            _stage.Network.Train(false);
+            foreach (var (_, value) in _stage.Trainable)
+                value.RequiresGrad = false;
+        }
+
+        optimiser.KeepAverage();
+    });
+
+    private long Begin(AdamW optimiser, Checkpoints? checkpoints)
+    {
+        if (checkpoints is null)
+            return 0;
+        checkpoints.Tidy();
+        var newest = checkpoints.Newest();
+        if (newest is null)
+        {
+            if (_run.Resume)
+                _run.Logger.LogInformation("{Folder} holds no checkpoint: the run starts at step 0", _run.Folder);
+            Directory.CreateDirectory(_run.Folder!);
+            File.Delete(Path.Combine(_run.Folder!, "log.jsonl"));
+            return 0;
+        }
+
+        if (!_run.Resume)
+        {
+            throw new InputException(
+                $"The folder {_run.Folder} holds a run that stands at step {newest.Value.Step}: add --resume to go on with it, or give another folder.");
+        }
+
+        var (step, warning) = checkpoints.Load(newest.Value.Path, optimiser, _stage, Identity());
+        if (warning is not null)
+            _run.Logger.LogWarning("{Warning}", warning);
+        _run.Logger.LogInformation("Resumed from {Path}: step {Step} of {Steps}", newest.Value.Path, step, _options.Steps);
+        return step;
+    }
+
+    private void Loop(long start, AdamW optimiser, Checkpoints? checkpoints, TrainingLog? log)
+    {
+        var clock = Stopwatch.StartNew();
+        var paused = TimeSpan.Zero; // spent on checkpoints and grids: no part of the rate
+        var skips = 0;
+        for (var step = start; step < _options.Steps; step++)
+        {
+            if (_run.CancellationToken.IsCancellationRequested)
+                Stop(step, optimiser, checkpoints, log);
+
+            var (loss, terms) = Accumulate(step);
+            var rate = _options.LearningRateAt(step);
+            var norm = optimiser.Step(rate, _options.EmaDecayAt(step));
+            skips = double.IsFinite(norm) ? 0 : skips + 1;
+            if (skips >= MaximalSkips)
+            {
+                throw new GraftException(
+                    $"The loss or its gradients were not finite {MaximalSkips} steps in a row, up to step {step + 1}: lower the learning rate, or check the data.");
+            }
+
+            var done = step + 1;
+            var seconds = (clock.Elapsed - paused).TotalSeconds;
+            if (log is not null && (done % _options.LogEvery == 0 || done == _options.Steps))
+                log.Write(done, [("loss", loss), .. terms, ("gradient_norm", norm), ("learning_rate", rate), ("seconds", Math.Round(seconds, 3))]);
+            var perSecond = (done - start) * _options.BatchSize / Math.Max(seconds, 1e-9);
+            _run.Progress?.Report(new TrainingProgress(
+                _stage.Name, done, _options.Steps, loss, norm, perSecond,
+                TimeSpan.FromSeconds((_options.Steps - done) * _options.BatchSize / Math.Max(perSecond, 1e-9))));
+
+            var before = clock.Elapsed;
+            if (checkpoints is not null && (done == _options.Steps || (_options.CheckpointEvery > 0 && done % _options.CheckpointEvery == 0)))
+            {
+                log?.Flush();
+                checkpoints.Save(done, optimiser, _stage, Identity(), _options.KeepCheckpoints);
+            }
+
+            if (_options.SampleEvery > 0 && done % _options.SampleEvery == 0)
+                DrawSamples(done, optimiser);
+            paused += clock.Elapsed - before;
+        }
+    }
+
+    private (double Loss, List<(string Name, double Value)> Terms) Accumulate(long step)
+    {
+        var parts = _options.Accumulation;
+        var size = _options.BatchSize / parts;
+        var total = 0.0;
+        var terms = new List<(string Name, double Value)>();
+        _stage.Network.Train();
+        for (var part = 0; part < parts; part++)
+        {
+            using var scope = new TensorScope();
+            var first = ((step * parts) + part) * size;
+            var items = new long[size];
+            for (var k = 0; k < size; k++)
+                items[k] = first + k;
+            var batch = _stage.Data.Read(step, items);
+            _stage.Network.BeginBatch(_options.Seed, step, items);
+            var loss = _stage.Loss(batch);
+            Autograd.Backward(parts == 1 ? loss.Total : loss.Total * (1.0 / parts));
+            total += loss.Total.Detach().Item() / parts;
+            for (var i = 0; i < (loss.Terms?.Length ?? 0); i++)
+            {
+                var (name, value) = loss.Terms![i];
+                if (part == 0)
+                    terms.Add((name, 0));
+                terms[i] = (name, terms[i].Value + (value.Detach().Item() / parts));
+            }
+        }
+
+        return (total, terms);
+    }
+
+    private void DrawSamples(long step, AdamW optimiser)
+    {
+        if (_stage.DrawSamples is null || _run.Folder is null)
+            return;
+        var folder = Path.Combine(_run.Folder, "samples");
+        Directory.CreateDirectory(folder);
+        _stage.Network.Train(false);
+        using (optimiser.ApplyAverage())
+            _stage.DrawSamples(Path.Combine(folder, $"step-{step:D7}.png"));
+    }
+
+    private void Stop(long step, AdamW optimiser, Checkpoints? checkpoints, TrainingLog? log)
+    {
+        log?.Flush();
+        checkpoints?.Save(step, optimiser, _stage, Identity(), _options.KeepCheckpoints);
+        var where = _run.Folder is null ? "nothing was saved, since the run has no folder" : $"its state is in {_run.Folder}: the same command with --resume goes on";
+        throw new TrainingStoppedException($"Stopped after step {step} of {_options.Steps}; {where}.", _run.CancellationToken);
+    }
+
+    private JsonObject Identity()
+    {
+        var identity = (JsonObject)_run.Identity.DeepClone();
+        identity["stage"] = _stage.Name;
+        identity["data"] = _stage.Data.Description;
+        identity["seed"] = _options.Seed;
+        identity["batch_size"] = _options.BatchSize;
+        identity["accumulation"] = _options.Accumulation;
+        identity["trainable"] = _stage.Trainable.Sum(p => p.Value.Count);
+        identity["ema"] = _options.EmaDecay > 0;
+        return identity;
+    }
+}

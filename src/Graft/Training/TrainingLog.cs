@@ -1,0 +1,58 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Graft.Formats;
+
+namespace Graft.Training;
+
+/// <summary>
+/// <c>log.jsonl</c>: one JSON object a line, in order of steps. On resuming, lines beyond the checkpoint go, so that a resumed
+/// run's log equals an unbroken one but for <c>seconds</c>.
+/// </summary>
+internal sealed class TrainingLog : IDisposable
+{
+    private readonly StreamWriter _writer;
+
+    private TrainingLog(StreamWriter writer) => _writer = writer;
+
+    internal static TrainingLog Open(string path, long steps)
+    {
+        if (File.Exists(path))
+        {
+            // A line cut off by a kill is no JSON; it lies beyond the checkpoint in any case.
+            var kept = File.ReadLines(path).Where(line => StepOf(line) is { } step && step <= steps).ToList();
+            AtomicFile.WriteText(path, kept.Count == 0 ? "" : string.Join('\n', kept) + "\n");
+        }
+
+        return new TrainingLog(new StreamWriter(path, append: true, new UTF8Encoding(false)));
+    }
+
+    internal void Write(long step, IEnumerable<(string Name, double Value)> values)
+    {
+        var line = new StringBuilder($"{{\"step\":{step}");
+        foreach (var (name, value) in values)
+        {
+            var text = double.IsFinite(value) ? value.ToString("R", CultureInfo.InvariantCulture) : $"\"{value.ToString(CultureInfo.InvariantCulture)}\"";
+            line.Append(CultureInfo.InvariantCulture, $",\"{name}\":{text}");
+        }
+
+        _writer.WriteLine(line.Append('}'));
+    }
+
+    internal void Flush() => _writer.Flush();
+
+    public void Dispose() => _writer.Dispose();
+
+    private static long? StepOf(string line)
+    {
+        try
+        {
+            return (long?)JsonNode.Parse(line)?["step"];
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+}

@@ -1,0 +1,134 @@
+using Graft.Torch;
+
+namespace Graft.Training;
+
+/// <summary>How the learning rate runs after its warm-up.</summary>
+public enum LearningRateDecay
+{
+    /// <summary>It stays.</summary>
+    Constant,
+
+    /// <summary>Half a cosine down to 0 at the last step.</summary>
+    Cosine,
+
+    /// <summary>A line down to 0 at the last step.</summary>
+    Linear,
+}
+
+/// <summary>Settings of the training loop, the same for every method. Recipes and the command line use the same names in snake_case.</summary>
+public sealed record TrainingOptions
+{
+    /// <summary>Optimiser steps in all.</summary>
+    public long Steps { get; init; } = 1000;
+
+    /// <summary>Items of an optimiser step.</summary>
+    public int BatchSize { get; init; } = 16;
+
+    /// <summary>Equal parts a batch is worked through in, to save memory: gradients are summed.</summary>
+    public int Accumulation { get; init; } = 1;
+
+    /// <summary>Learning rate after the warm-up.</summary>
+    public double LearningRate { get; init; } = 1e-4;
+
+    /// <summary>Steps in which the learning rate rises from 0.</summary>
+    public long WarmupSteps { get; init; }
+
+    /// <summary>What follows the warm-up.</summary>
+    public LearningRateDecay Decay { get; init; } = LearningRateDecay.Constant;
+
+    /// <summary>Largest global norm of the gradients; 0 does not clip.</summary>
+    public double MaxGradientNorm { get; init; } = 1;
+
+    /// <summary>Decoupled weight decay.</summary>
+    public double WeightDecay { get; init; } = 0.01;
+
+    /// <summary>AdamW's decay of the gradients' mean.</summary>
+    public double Beta1 { get; init; } = 0.9;
+
+    /// <summary>AdamW's decay of the squared gradients' mean.</summary>
+    public double Beta2 { get; init; } = 0.999;
+
+    /// <summary>Largest decay of the weights' moving average; 0 keeps none.</summary>
+    public double EmaDecay { get; init; } = 0.9999;
+
+    /// <summary>Exponent of the average's warm-up: decay = 1 - (1 + step)^-power, up to <see cref="EmaDecay"/> (diffusers' rule, inv_gamma 1).</summary>
+    public double EmaPower { get; init; } = 0.75;
+
+    /// <summary>Seed of everything that is drawn.</summary>
+    public long Seed { get; init; }
+
+    /// <summary>Whether pictures are mirrored at random.</summary>
+    public bool Flip { get; init; }
+
+    /// <summary>Steps between lines of the log.</summary>
+    public long LogEvery { get; init; } = 1;
+
+    /// <summary>Steps between checkpoints; 0: only at the end and when stopped.</summary>
+    public long CheckpointEvery { get; init; } = 500;
+
+    /// <summary>Checkpoints that are kept, the newest.</summary>
+    public int KeepCheckpoints { get; init; } = 2;
+
+    /// <summary>Steps between sample grids; 0: none on the way.</summary>
+    public long SampleEvery { get; init; }
+
+    /// <summary>Pictures of a grid.</summary>
+    public int SampleCount { get; init; } = 16;
+
+    /// <summary>DDIM steps of a grid.</summary>
+    public int SampleSteps { get; init; } = 25;
+
+    /// <summary>Checks that the values make sense together.</summary>
+    /// <exception cref="InputException">One does not; the sentence names it.</exception>
+    public void Validate()
+    {
+        Require(Steps >= 1, nameof(Steps), "at least 1");
+        Require(BatchSize >= 1, nameof(BatchSize), "at least 1");
+        Require(Accumulation >= 1 && BatchSize % Accumulation == 0, nameof(Accumulation), $"a divisor of the batch size {BatchSize}");
+        Require(LearningRate > 0 && double.IsFinite(LearningRate), nameof(LearningRate), "above 0");
+        Require(WarmupSteps >= 0, nameof(WarmupSteps), "at least 0");
+        Require(MaxGradientNorm >= 0, nameof(MaxGradientNorm), "at least 0");
+        Require(WeightDecay >= 0, nameof(WeightDecay), "at least 0");
+        Require(Beta1 is >= 0 and < 1, nameof(Beta1), "in [0, 1)");
+        Require(Beta2 is >= 0 and < 1, nameof(Beta2), "in [0, 1)");
+        Require(EmaDecay is >= 0 and < 1, nameof(EmaDecay), "in [0, 1)");
+        Require(EmaPower > 0, nameof(EmaPower), "above 0");
+        Require(LogEvery >= 1, nameof(LogEvery), "at least 1");
+        Require(CheckpointEvery >= 0, nameof(CheckpointEvery), "at least 0");
+        Require(KeepCheckpoints >= 1, nameof(KeepCheckpoints), "at least 1");
+        Require(SampleEvery >= 0, nameof(SampleEvery), "at least 0");
+        Require(SampleCount >= 1, nameof(SampleCount), "at least 1");
+        Require(SampleSteps >= 1, nameof(SampleSteps), "at least 1");
+
+        static void Require(bool condition, string name, string bound)
+        {
+            if (!condition)
+                throw new InputException($"The training option {System.Text.Json.JsonNamingPolicy.SnakeCaseLower.ConvertName(name)} must be {bound}.");
+        }
+    }
+
+    /// <summary>Learning rate of a step, counted from 0.</summary>
+    public double LearningRateAt(long step)
+    {
+        if (step < WarmupSteps)
+            return LearningRate * (step + 1) / WarmupSteps;
+        var part = Math.Min(1.0, (step - WarmupSteps) / (double)Math.Max(1, Steps - WarmupSteps));
+        return Decay switch
+        {
+            LearningRateDecay.Cosine => LearningRate * 0.5 * (1 + Math.Cos(Math.PI * part)),
+            LearningRateDecay.Linear => LearningRate * (1 - part),
+            _ => LearningRate,
+        };
+    }
+
+    /// <summary>Decay of the weights' moving average at a step, counted from 0: 0 at first, so that the average starts as the weights.</summary>
+    public double EmaDecayAt(long step) => step == 0 ? 0 : Math.Min(EmaDecay, 1 - Math.Pow(1 + step, -EmaPower));
+
+    internal AdamWOptions Optimiser => new()
+    {
+        Beta1 = Beta1,
+        Beta2 = Beta2,
+        WeightDecay = WeightDecay,
+        MaxGradientNorm = MaxGradientNorm,
+    };
+}
