@@ -45,7 +45,7 @@ public sealed class CheckpointFile : IDisposable
 
     /// <summary>Opens and checks a file. Checksums of tensor data are verified when the data are read.</summary>
     /// <param name="path">The file.</param>
-    /// <exception cref="InputException">The file does not exist, is of another kind, is damaged, or holds more than plain values.</exception>
+    /// <exception cref="InputException">The file is absent, of another kind, damaged, or holds more than plain values.</exception>
     public static CheckpointFile Open(string path)
     {
         var file = MappedFile.Open(path);
@@ -85,8 +85,8 @@ public sealed class CheckpointFile : IDisposable
 
     /// <summary>
     /// The weights of the model, wherever a training script keeps them: the file itself if tensors lie at its top, else the first of
-    /// <c>state_dict</c>, <c>model_state_dict</c>, <c>model</c>, <c>net</c>, <c>network</c>, <c>params</c> that holds tensors. Names are kept
-    /// as they are.
+    /// <c>state_dict</c>, <c>model_state_dict</c>, <c>model</c>, <c>net</c>, <c>network</c>, <c>params</c> that holds tensors.
+    /// Names are kept as they are.
     /// </summary>
     /// <exception cref="InputException">None of these holds tensors.</exception>
     public IReadOnlyDictionary<string, CheckpointTensor> StateDict()
@@ -118,7 +118,7 @@ public sealed class CheckpointFile : IDisposable
             value = value switch
             {
                 PickleDictionary dictionary => dictionary.TryGetValue(part, out var item) ? item : null,
-                PickleList list => int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out var i) && i < list.Count ? list[i] : null,
+                PickleList list when int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out var i) && i < list.Count => list[i],
                 _ => null,
             };
         }

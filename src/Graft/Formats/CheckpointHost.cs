@@ -8,7 +8,7 @@ internal sealed class CheckpointHost(MappedFile file, Action<CheckpointStorage>?
     /// <summary>More dimensions than PyTorch's own limit are made up.</summary>
     private const int MostDimensions = 64;
 
-    /// <summary>Elements an expanded tensor may have beyond those of its storage: enough for a real buffer, too few to fill memory.</summary>
+    /// <summary>Elements an expanded tensor may have: enough for a real buffer, too few to fill memory.</summary>
     private const long MostExpanded = 1 << 24;
 
     private readonly FileFault _fault = file.Fault;
@@ -68,7 +68,8 @@ internal sealed class CheckpointHost(MappedFile file, Action<CheckpointStorage>?
     /// <summary>Legacy files describe parts of a storage as (key, offset, count), in elements.</summary>
     private CheckpointStorage View(CheckpointStorage root, object? description)
     {
-        if (description is not PickleList { Count: 3 } parts || parts[0] is not string key || parts[1] is not long offset || parts[2] is not long count)
+        if (description is not PickleList { Count: 3 } parts
+            || parts[0] is not string key || parts[1] is not long offset || parts[2] is not long count)
             throw _fault.Read($"it describes a part of the storage {FileFault.Quote(root.Key)} in an unknown way");
         if (offset < 0 || count < 0 || offset > root.Count || count > root.Count - offset)
             throw _fault.Read($"a part of the storage {FileFault.Quote(root.Key)} lies outside of it");
@@ -112,7 +113,7 @@ internal sealed class CheckpointHost(MappedFile file, Action<CheckpointStorage>?
             throw Odd(function);
         }
 
-        var where = $"a tensor of shape {FileFault.Quote($"[{string.Join(", ", shape.Take(8))}]")} over the storage {FileFault.Quote(storage.Key)}";
+        var where = $"a tensor of shape [{string.Join(", ", shape.Take(8))}] over the storage {FileFault.Quote(storage.Key)}";
         if (shape.Length > MostDimensions)
             throw _fault.Read($"{where} has {shape.Length} dimensions, more than {MostDimensions}");
         if (offset < 0 || strides.Any(stride => stride < 0))

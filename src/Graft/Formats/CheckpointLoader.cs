@@ -3,7 +3,7 @@ using System.Numerics;
 
 namespace Graft.Formats;
 
-/// <summary>Reads the two forms in which PyTorch saves: a zip archive (since 1.6), and a row of pickles followed by the storages (before).</summary>
+/// <summary>Reads both forms of PyTorch's files: a zip archive (since 1.6), and a row of pickles followed by the storages (before).</summary>
 internal static unsafe class CheckpointLoader
 {
     private const int LegacyProtocol = 1001;
@@ -32,7 +32,8 @@ internal static unsafe class CheckpointLoader
     {
         var zip = new ZipDirectory(file);
         var fault = file.Fault;
-        var pickles = zip.Entries.Keys.Where(name => name.EndsWith("/data.pkl", StringComparison.Ordinal) && name.Count(c => c == '/') == 1).ToList();
+        var pickles = zip.Entries.Keys
+            .Where(name => name.EndsWith("/data.pkl", StringComparison.Ordinal) && name.Count(c => c == '/') == 1).ToList();
         if (pickles.Count != 1)
         {
             throw fault.Read(

@@ -74,7 +74,7 @@ public sealed unsafe class CheckpointTensor
 
     /// <summary>The elements as bytes: contiguous, row-major, little-endian.</summary>
     /// <exception cref="InputException">The checksum of the storage is wrong.</exception>
-    /// <exception cref="NotSupportedException">The tensor is larger than an array can be; use <c>CopyTo</c> or <see cref="WriteTo"/>.</exception>
+    /// <exception cref="NotSupportedException">The tensor is too large for an array; use <c>CopyTo</c> or <see cref="WriteTo"/>.</exception>
     public byte[] ToBytes()
     {
         if (Length > Array.MaxLength)

@@ -164,7 +164,7 @@ internal ref struct PickleReader(ReadOnlySpan<byte> data, FileFault fault, IPick
         Push(_host.Call(function, arguments));
     }
 
-    /// <summary>The attributes of a dictionary (PyTorch's <c>_metadata</c>) hold nothing that is needed; those of anything else do not exist.</summary>
+    /// <summary>The attributes of a dictionary (PyTorch's <c>_metadata</c>) are not needed; nothing else has any.</summary>
     private readonly void Build()
     {
         var state = Pop();
@@ -174,7 +174,8 @@ internal ref struct PickleReader(ReadOnlySpan<byte> data, FileFault fault, IPick
 
     private readonly object Global(string module, string name) =>
         PickleGlobals.Find(module, name)
-        ?? throw _fault.Read($"its pickle refers to {FileFault.Quote($"{module}.{name}")}, which is not part of a plain checkpoint", Refuse);
+        ?? throw _fault.Read(
+            $"its pickle refers to {FileFault.Quote($"{module}.{name}")}, which is not part of a plain checkpoint", Refuse);
 
     private readonly void Append(List<object?> items)
     {

@@ -28,7 +28,8 @@ public static class SafetensorsWriter
     public static void Write(string path, IReadOnlyDictionary<string, string>? metadata, IReadOnlyList<TensorData> tensors)
     {
         ArgumentNullException.ThrowIfNull(tensors);
-        var ordered = tensors.OrderByDescending(tensor => tensor.Type.Size()).ThenBy(tensor => tensor.Name, StringComparer.Ordinal).ToList();
+        var ordered = tensors
+            .OrderByDescending(tensor => tensor.Type.Size()).ThenBy(tensor => tensor.Name, StringComparer.Ordinal).ToList();
         CheckNames(ordered);
         var header = Header(metadata, ordered);
         AtomicFile.Write(path, stream =>

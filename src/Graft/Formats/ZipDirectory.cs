@@ -97,7 +97,8 @@ internal sealed unsafe class ZipDirectory
 
     private (long Offset, long Length, long Count) Check((long Offset, long Length, long Count) found, long endOffset)
     {
-        var inside = found is { Offset: >= 0, Length: >= 0, Count: >= 0 } && found.Offset <= endOffset && found.Length <= endOffset - found.Offset;
+        var inside = found is { Offset: >= 0, Length: >= 0, Count: >= 0 }
+            && found.Offset <= endOffset && found.Length <= endOffset - found.Offset;
         return inside && found.Length <= int.MaxValue && found.Count <= found.Length / CentralLength
             ? found
             : throw _fault.Read("the directory of the zip archive does not fit into the file");
