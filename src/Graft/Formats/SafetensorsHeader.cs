@@ -201,8 +201,10 @@ internal sealed class SafetensorsHeader
             var quoted = FileFault.Quote(entry.Name);
             if (entry.Length > available - entry.Offset)
                 throw _fault.Read($"the data of tensor {quoted} go past the end of the file, which is cut short");
-            if (entry.Offset != end)
-                throw _fault.Read($"the data of tensor {quoted} {(entry.Offset < end ? "overlap the tensor" : "leave a gap to the tensor")} before");
+            if (entry.Offset < end)
+                throw _fault.Read($"the data of tensor {quoted} overlap the tensor before");
+            if (entry.Offset > end)
+                throw _fault.Read($"the data of tensor {quoted} leave a gap to the tensor before");
             end += entry.Length;
         }
 

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Buffers.Binary;
+using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using Graft.Torch;
@@ -11,6 +12,9 @@ public static class SafetensorsWriter
 {
     private const int HeaderAlignment = 8;
 
+    // The JSON writer would put U+FFFD where text is not valid, and so two names could become one.
+    private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+
     /// <summary>
     /// Writes a file by way of a temporary one (see <see cref="AtomicFile"/>). Tensors with larger elements come first, then by name, so
     /// that each is aligned to its element size. PyTorch's loaders demand <c>"format": "pt"</c>; it is added if the metadata lack it.
@@ -18,13 +22,14 @@ public static class SafetensorsWriter
     /// <param name="path">The file to create or replace; its folder must exist.</param>
     /// <param name="metadata">Strings for <c>__metadata__</c>, or null.</param>
     /// <param name="tensors">The tensors, in any order.</param>
-    /// <exception cref="ArgumentException">Two tensors have the same name, or a name is reserved or not valid Unicode.</exception>
+    /// <exception cref="ArgumentException">Two tensors have the same name, or a name is reserved, or text is not valid Unicode.</exception>
     /// <exception cref="InputException">The folder does not exist or cannot be written to.</exception>
     /// <exception cref="InvalidOperationException">A tensor wrote more or fewer bytes than its shape needs.</exception>
     public static void Write(string path, IReadOnlyDictionary<string, string>? metadata, IReadOnlyList<TensorData> tensors)
     {
         ArgumentNullException.ThrowIfNull(tensors);
-        var ordered = tensors.OrderByDescending(tensor => tensor.Type.Size()).ThenBy(tensor => tensor.Name, StringComparer.Ordinal).ToList();
+        var ordered = tensors
+            .OrderByDescending(tensor => tensor.Type.Size()).ThenBy(tensor => tensor.Name, StringComparer.Ordinal).ToList();
         CheckNames(ordered);
         var header = Header(metadata, ordered);
         AtomicFile.Write(path, stream =>
@@ -58,7 +63,7 @@ public static class SafetensorsWriter
     {
         var strings = new SortedDictionary<string, string>(StringComparer.Ordinal) { ["format"] = "pt" };
         foreach (var (key, value) in metadata ?? new Dictionary<string, string>())
-            strings[key] = value;
+            strings[Checked(key)] = Checked(value);
 
         var buffer = new ArrayBufferWriter<byte>();
         // Names are kept as they are, as the reference implementation does; the file is no web page.
@@ -72,7 +77,7 @@ public static class SafetensorsWriter
             long offset = 0;
             foreach (var tensor in tensors)
             {
-                json.WriteStartObject(tensor.Name);
+                json.WriteStartObject(Checked(tensor.Name));
                 json.WriteString("dtype", SafetensorsDType.Name(tensor.Type));
                 WriteNumbers(json, "shape", tensor.Shape);
                 WriteNumbers(json, "data_offsets", [offset, checked(offset + tensor.Length)]);
@@ -89,6 +94,12 @@ public static class SafetensorsWriter
         return buffer.WrittenCount <= SafetensorsHeader.Longest
             ? buffer.WrittenSpan.ToArray()
             : throw new ArgumentException("The header would be longer than 100 MB, which no reader accepts.", nameof(tensors));
+    }
+
+    private static string Checked(string text)
+    {
+        _ = StrictUtf8.GetByteCount(text);
+        return text;
     }
 
     private static void WriteNumbers(Utf8JsonWriter json, string name, ReadOnlySpan<long> numbers)

@@ -10,7 +10,7 @@ public sealed class TensorData
     /// <param name="type">Element type.</param>
     /// <param name="shape">Sizes of the dimensions; empty for a scalar.</param>
     /// <param name="write">Writes exactly <see cref="Length"/> bytes: little-endian, contiguous, row-major.</param>
-    /// <exception cref="ArgumentException">A dimension is negative, the size overflows, or safetensors has no such element type.</exception>
+    /// <exception cref="ArgumentException">The shape is impossible, or safetensors has no such element type.</exception>
     public TensorData(string name, DType type, long[] shape, Action<Stream> write)
     {
         ArgumentNullException.ThrowIfNull(name);
