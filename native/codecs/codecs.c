@@ -1,0 +1,106 @@
+/* Which codec, the limits, and the messages. */
+#include "internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int32_t graft_fail(const struct graft_message *message, int32_t status, const char *format, ...)
+{
+    if (message->text == NULL || message->size == 0)
+        return status;
+
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message->text, message->size, format, arguments);
+    va_end(arguments);
+    for (char *c = message->text; *c != 0; ++c) {
+        if (*c == '\n' || *c == '\r')
+            *c = ' ';
+    }
+
+    return status;
+}
+
+int32_t graft_check_size(const struct graft_message *message, uint64_t width, uint64_t height)
+{
+    if (width == 0 || height == 0)
+        return graft_fail(message, GRAFT_CODEC_CORRUPT, "its header says %llu x %llu pixels",
+                          (unsigned long long)width, (unsigned long long)height);
+
+    /* Both come from fields of at most 32 bits, so the product cannot overflow. */
+    if (width * height > GRAFT_CODECS_MAX_PIXELS)
+        return graft_fail(message, GRAFT_CODEC_TOO_LARGE,
+                          "its header says %llu x %llu pixels, more than the limit of %d", (unsigned long long)width,
+                          (unsigned long long)height, GRAFT_CODECS_MAX_PIXELS);
+
+    return GRAFT_CODEC_OK;
+}
+
+static int starts_with(const uint8_t *data, size_t size, const char *magic, size_t length)
+{
+    return size >= length && memcmp(data, magic, length) == 0;
+}
+
+static int is_png(const uint8_t *data, size_t size) { return starts_with(data, size, "\x89PNG\r\n\x1a\n", 8); }
+
+static int is_jpeg(const uint8_t *data, size_t size) { return starts_with(data, size, "\xff\xd8\xff", 3); }
+
+/* The name of a format that is recognised only to say what it is; NULL if unknown. */
+static const char *other_format(const uint8_t *data, size_t size)
+{
+    if (starts_with(data, size, "GIF8", 4))
+        return "a GIF";
+    if (starts_with(data, size, "BM", 2))
+        return "a BMP";
+    if (starts_with(data, size, "II*\0", 4) || starts_with(data, size, "MM\0*", 4))
+        return "a TIFF";
+    if (size >= 12 && memcmp(data, "RIFF", 4) == 0 && memcmp(data + 8, "WEBP", 4) == 0)
+        return "a WebP";
+    if (size >= 12 && memcmp(data + 4, "ftyp", 4) == 0)
+        return "a HEIF or AVIF";
+    return NULL;
+}
+
+int32_t graft_codecs_abi(void) { return GRAFT_CODECS_ABI; }
+
+int32_t graft_image_probe(const uint8_t *data, size_t size, struct graft_image_info *info, char *message,
+                          size_t message_size)
+{
+    const struct graft_message line = {message, message_size};
+    if (info == NULL || (data == NULL && size > 0))
+        return graft_fail(&line, GRAFT_CODEC_ARGUMENT, "an argument is null");
+
+    memset(info, 0, sizeof *info);
+    info->orientation = 1;
+    if (size == 0)
+        return graft_fail(&line, GRAFT_CODEC_NOT_A_PICTURE, "it is empty");
+    if (is_png(data, size))
+        return graft_png_probe(data, size, info, &line);
+    if (is_jpeg(data, size))
+        return graft_jpeg_probe(data, size, info, &line);
+
+    const char *other = other_format(data, size);
+    if (other != NULL)
+        return graft_fail(&line, GRAFT_CODEC_UNSUPPORTED, "it is %s picture, and only PNG and JPEG are read", other);
+    return graft_fail(&line, GRAFT_CODEC_NOT_A_PICTURE, "it is neither a PNG nor a JPEG");
+}
+
+int32_t graft_image_decode(const uint8_t *data, size_t size, uint8_t *pixels, size_t pixels_size, char *message,
+                           size_t message_size)
+{
+    const struct graft_message line = {message, message_size};
+    struct graft_image_info info;
+    int32_t status = graft_image_probe(data, size, &info, message, message_size);
+    if (status != GRAFT_CODEC_OK)
+        return status;
+    if (pixels == NULL || pixels_size != (size_t)info.width * (size_t)info.height * (size_t)info.channels)
+        return graft_fail(&line, GRAFT_CODEC_ARGUMENT, "the buffer has %zu bytes instead of %d x %d x %d", pixels_size,
+                          info.height, info.width, info.channels);
+
+    return info.format == GRAFT_IMAGE_PNG ? graft_png_decode(data, size, &info, pixels, &line)
+                                          : graft_jpeg_decode(data, size, &info, pixels, &line);
+}
+
+void graft_codecs_free(void *memory) { free(memory); }

@@ -1,0 +1,225 @@
+using Graft.Formats.Images;
+
+namespace Graft.Data;
+
+/// <summary>The pictures of a folder, any mix of PNG and JPEG and of sizes, brought to one shape and held in memory.</summary>
+/// <remarks>
+/// Files ending in .png, .jpg or .jpeg (in any case) are read, by content whatever their ending says; hidden files are passed over,
+/// others are counted as ignored. Order is ordinal by relative path. Files that cannot be read are left out, listed in
+/// <see cref="Unreadable"/> and told in one warning.
+/// </remarks>
+public sealed class ImageFolder : IImageSource
+{
+    private static readonly string[] Extensions = [".png", ".jpg", ".jpeg"];
+
+    private readonly byte[][] _pictures;
+    private readonly string[] _names;
+    private readonly int[]? _labels;
+
+    private ImageFolder(
+        string path, ImageShape shape, Listing listing, DecodedFolder decoded, IReadOnlyList<UnreadableImage> unreadable)
+    {
+        Path = path;
+        Shape = shape;
+        Ignored = listing.Ignored;
+        Classes = listing.Classes;
+        Unreadable = unreadable;
+        _pictures = decoded.Pictures;
+        _names = Array.ConvertAll(decoded.Indices, i => listing.Files[i].Path);
+        _labels = listing.Classes.Count == 0 ? null : Array.ConvertAll(decoded.Indices, i => listing.Files[i].Label);
+    }
+
+    /// <summary>The folder.</summary>
+    public string Path { get; }
+
+    /// <inheritdoc/>
+    public int Count => _pictures.Length;
+
+    /// <inheritdoc/>
+    public ImageShape Shape { get; }
+
+    /// <summary>The sub-folders' names, with <see cref="ImageFolderOptions.LabelsFromFolders"/>; empty otherwise.</summary>
+    public IReadOnlyList<string> Classes { get; }
+
+    /// <summary>Files that end like pictures and could not be read.</summary>
+    public IReadOnlyList<UnreadableImage> Unreadable { get; }
+
+    /// <summary>Other files met: with other endings, beyond the wanted number, without a class. Hidden ones do not count.</summary>
+    public int Ignored { get; }
+
+    /// <inheritdoc/>
+    public string Description =>
+        $"{Count} picture{(Count == 1 ? string.Empty : "s")} of {Shape} from the folder '{Path}'"
+        + (Classes.Count > 0 ? $", {Classes.Count} classes" : string.Empty)
+        + (Unreadable.Count > 0 ? $", {Unreadable.Count} unreadable" : string.Empty)
+        + (Ignored > 0 ? $", {Ignored} other file{(Ignored == 1 ? string.Empty : "s")} ignored" : string.Empty);
+
+    /// <inheritdoc/>
+    public ReadOnlySpan<byte> this[int index] => _pictures[index];
+
+    /// <summary>Reads the pictures of a folder.</summary>
+    /// <param name="path">The folder.</param>
+    /// <param name="shape">What every picture is brought to: 1 or 3 channels, height, width.</param>
+    /// <param name="options">How; defaults if null.</param>
+    /// <param name="warn">Gets at most one line about files that could not be read, and one if the cache cannot be written.</param>
+    /// <param name="cancellationToken">Stops reading.</param>
+    /// <exception cref="InputException">The folder is missing or empty, nothing in it can be read, or the shape is impossible.</exception>
+    /// <exception cref="GraftException">The native codecs have not been built.</exception>
+    public static ImageFolder Open(
+        string path,
+        ImageShape shape,
+        ImageFolderOptions? options = null,
+        Action<string>? warn = null,
+        CancellationToken cancellationToken = default)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        shape.Check();
+        options ??= new ImageFolderOptions();
+        if (options.MaxCount < 1)
+            throw new InputException($"At most {options.MaxCount} pictures are to be read from '{path}'; ask for at least one.");
+        var listing = List(path, options);
+        var cache = options.CacheDirectory is { } folder ? new DecodedCache(folder, path, shape, options, listing.Files) : null;
+        var decoded = cache?.TryRead();
+        if (decoded is null)
+        {
+            decoded = Decode(path, shape, options, listing.Files, cancellationToken);
+            if (decoded.Pictures.Length > 0)
+                cache?.TryWrite(decoded, warn);
+        }
+
+        var unreadable = decoded.Faults.Select(fault => new UnreadableImage(listing.Files[fault.Index].Path, fault.Reason)).ToArray();
+        if (decoded.Pictures.Length == 0)
+        {
+            throw new InputException(
+                $"None of the {unreadable.Length} picture files in '{path}' can be read ({List(unreadable, 3)}); "
+                + "replace them with whole PNG or JPEG files.");
+        }
+
+        if (unreadable.Length > 0)
+        {
+            warn?.Invoke(
+                $"{unreadable.Length} of {listing.Files.Length} pictures in '{path}' are left out: {List(unreadable, int.MaxValue)}.");
+        }
+
+        return new ImageFolder(path, shape, listing, decoded, unreadable);
+    }
+
+    /// <inheritdoc/>
+    public string Name(int index) => _names[index];
+
+    /// <inheritdoc/>
+    public int? Label(int index) => _labels?[index];
+
+    private static Listing List(string path, ImageFolderOptions options)
+    {
+        if (File.Exists(path))
+            throw new InputException($"'{path}' is a file, not a folder of pictures; give the folder that it lies in.");
+        if (!Directory.Exists(path))
+            throw new InputException($"There is no folder '{path}'; check the path.");
+
+        var recursive = options.Recursive || options.LabelsFromFolders;
+        var search = new EnumerationOptions
+        {
+            RecurseSubdirectories = recursive,
+            IgnoreInaccessible = true,
+            MaxRecursionDepth = 32,
+            AttributesToSkip = FileAttributes.Hidden | FileAttributes.System,
+        };
+        FileInfo[] all;
+        try
+        {
+            all = new DirectoryInfo(path).GetFiles("*", search);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new InputException($"The folder '{path}' cannot be read ({e.Message}); give one that you may read.", e);
+        }
+
+        var root = System.IO.Path.GetFullPath(path);
+        var files = all
+            .Where(file => Extensions.Contains(file.Extension, StringComparer.OrdinalIgnoreCase))
+            .Select(file => Stat(System.IO.Path.GetRelativePath(root, file.FullName).Replace('\\', '/'), file))
+            .Where(file => !options.LabelsFromFolders || file.Path.Contains('/'))
+            .OrderBy(file => file.Path, StringComparer.Ordinal)
+            .Take(options.MaxCount ?? int.MaxValue)
+            .ToArray();
+        if (files.Length == 0)
+        {
+            var where = (recursive, options.LabelsFromFolders) switch
+            {
+                (_, true) => "its sub-folders, one for each class,",
+                (true, _) => "it and its sub-folders",
+                _ => "it (sub-folders were not searched)",
+            };
+            throw new InputException(
+                $"There are no pictures in '{path}': {where} hold {all.Length} files, none ending in .png, .jpg or .jpeg; "
+                + "give a folder with PNG or JPEG files.");
+        }
+
+        if (!options.LabelsFromFolders)
+            return new Listing(files, [], all.Length - files.Length);
+
+        var classes = files.Select(FolderOf).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal).ToArray();
+        var labelled = Array.ConvertAll(
+            files, file => file with { Label = Array.BinarySearch(classes, FolderOf(file), StringComparer.Ordinal) });
+        return new Listing(labelled, classes, all.Length - files.Length);
+    }
+
+    /// <summary>Size and time of what a link points to; a dangling one is listed, and found unreadable later.</summary>
+    private static ListedFile Stat(string relative, FileInfo file)
+    {
+        try
+        {
+            var real = file.LinkTarget is null ? file : file.ResolveLinkTarget(returnFinalTarget: true) as FileInfo ?? file;
+            return new ListedFile(relative, real.Length, real.LastWriteTimeUtc.Ticks, 0);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return new ListedFile(relative, 0, 0, 0);
+        }
+    }
+
+    private static string FolderOf(ListedFile file) => file.Path[..file.Path.IndexOf('/')];
+
+    private static DecodedFolder Decode(
+        string path, ImageShape shape, ImageFolderOptions options, ListedFile[] files, CancellationToken cancellationToken)
+    {
+        // Inside the loop this would come out wrapped.
+        NativeCodecs.ThrowIfMissing();
+        var pictures = new byte[]?[files.Length];
+        var reasons = new string?[files.Length];
+        var parallel = new ParallelOptions { CancellationToken = cancellationToken, MaxDegreeOfParallelism = Environment.ProcessorCount };
+        Parallel.For(0, files.Length, parallel, i =>
+        {
+            try
+            {
+                var data = PictureFile.Read(System.IO.Path.Combine(path, files[i].Path));
+                reasons[i] = ImageCodec.TryDecode(data, out var picture, out var info);
+                if (picture is null)
+                    return;
+                var upright = options.ApplyOrientation ? picture.Upright(info.Orientation) : picture;
+                pictures[i] = ImageFitting.To(upright, shape, options.Fit, options.Background).ToPlanes();
+            }
+            catch (InputException e)
+            {
+                reasons[i] = e.Message.TrimEnd('.');
+            }
+        });
+
+        var read = Enumerable.Range(0, files.Length).Where(i => pictures[i] is not null).ToArray();
+        var faults = Enumerable.Range(0, files.Length).Where(i => pictures[i] is null).Select(i => (i, reasons[i]!)).ToArray();
+        return new DecodedFolder(read, Array.ConvertAll(read, i => pictures[i]!), faults);
+    }
+
+    private static string List(UnreadableImage[] unreadable, int most) =>
+        string.Join("; ", unreadable.Take(most).Select(u => $"{u.Path}: {u.Reason}"))
+        + (unreadable.Length > most ? $"; and {unreadable.Length - most} more" : string.Empty);
+
+    private sealed record Listing(ListedFile[] Files, IReadOnlyList<string> Classes, int Ignored);
+}
+
+/// <summary>A candidate: relative path with forward slashes, bytes, time of the last change (ticks, UTC), class.</summary>
+internal readonly record struct ListedFile(string Path, long Length, long Changed, int Label);
+
+/// <summary>Which of the candidates could be read (ascending), their planes, and which could not.</summary>
+internal sealed record DecodedFolder(int[] Indices, byte[][] Pictures, (int Index, string Reason)[] Faults);

@@ -1,0 +1,39 @@
+using Graft.Formats.Images;
+
+namespace Graft.Data;
+
+/// <summary>How a folder of pictures is read.</summary>
+public sealed record ImageFolderOptions
+{
+    /// <summary>Whether sub-folders are searched too; true also when <see cref="LabelsFromFolders"/> is.</summary>
+    public bool Recursive { get; init; }
+
+    /// <summary>
+    /// Whether the first folder of a picture's relative path is its class. Classes are numbered by ordinal order of their names;
+    /// pictures that lie in no sub-folder are left out and counted as ignored.
+    /// </summary>
+    public bool LabelsFromFolders { get; init; }
+
+    /// <summary>How another aspect ratio is brought to the shape.</summary>
+    public ImageFit Fit { get; init; } = ImageFit.Crop;
+
+    /// <summary>What shows through alpha, and around pictures with <see cref="ImageFit.Pad"/>.</summary>
+    public Rgb Background { get; init; } = Rgb.White;
+
+    /// <summary>Whether pictures are turned as EXIF says (photographs from telephones); Pillow does not unless it is asked to.</summary>
+    public bool ApplyOrientation { get; init; } = true;
+
+    /// <summary>Read at most this many pictures, the first in order; null for all.</summary>
+    public int? MaxCount { get; init; }
+
+    /// <summary>
+    /// A folder in which the decoded pictures are kept for the next time; null to keep none. Its entries are keyed by path, sizes
+    /// and times of the files and by these options; one that is broken is made anew.
+    /// </summary>
+    public string? CacheDirectory { get; init; }
+}
+
+/// <summary>A picture file that was left out because it could not be read.</summary>
+/// <param name="Path">Relative to the folder.</param>
+/// <param name="Reason">Why, in a few words.</param>
+public sealed record UnreadableImage(string Path, string Reason);
