@@ -1,6 +1,79 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using Graft.Cli.Commands;
+using Graft.Training;
+
 namespace Graft.Cli;
 
+/// <summary>
+/// The command line. Exit codes: 0 done; 1 a comparison failed or something broke; 2 the input was bad; 130 stopped by the user.
+/// </summary>
 internal static class Program
 {
-    private static int Main() => 0;
+    private static async Task<int> Main(string[] arguments)
+    {
+        var parsed = CommandTree().Parse(arguments);
+        if (parsed.Errors.Count > 0)
+        {
+            Terminal.Error($"{parsed.Errors[0].Message.TrimEnd('.')}: `{HelpFor(parsed.CommandResult)}` shows what there is.");
+            return 2;
+        }
+
+        using var stop = new CancellationTokenSource();
+        Console.CancelKeyPress += (_, e) =>
+        {
+            // The first Ctrl-C lets the step end and saves; a second one kills.
+            e.Cancel = !stop.IsCancellationRequested;
+            stop.Cancel();
+        };
+        try
+        {
+            var configuration = new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };
+            return await parsed.InvokeAsync(configuration, stop.Token).ConfigureAwait(false);
+        }
+        catch (InputException e)
+        {
+            Terminal.Error(e.Message);
+            return 2;
+        }
+        catch (TrainingStoppedException e)
+        {
+            Terminal.Note(e.Message);
+            return 130;
+        }
+        catch (OperationCanceledException)
+        {
+            Terminal.Note("Stopped.");
+            return 130;
+        }
+        catch (GraftException e)
+        {
+            Terminal.Error(e.Message);
+            return 1;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            Terminal.Error($"A file could not be read or written: {e.Message}");
+            return 1;
+        }
+    }
+
+    private static RootCommand CommandTree() => new("Transfer learning for diffusion models: adapt a pretrained model to a handful of pictures.")
+    {
+        DemoCommand.Create(),
+        AdaptCommand.Create(),
+        SampleCommand.Create(),
+        PretrainCommand.Create(),
+        InspectCommand.Create(),
+        VerifyCommand.Create(),
+        DoctorCommand.Create(),
+    };
+
+    private static string HelpFor(CommandResult? result)
+    {
+        var names = new List<string>();
+        for (SymbolResult? at = result; at is CommandResult { Command: not RootCommand } command; at = at.Parent)
+            names.Insert(0, command.Command.Name);
+        return string.Join(' ', ["graft", .. names, "--help"]);
+    }
 }

@@ -157,6 +157,9 @@ public sealed unsafe partial class Tensor
         return this;
     }
 
+    /// <summary>Address of the first element: the tensor must be contiguous and on the CPU, and must outlive its use.</summary>
+    public nint DataPointer => (nint)Data();
+
     internal void* Data()
     {
         var data = NativeMethods.graft_tensor_data(Handle);

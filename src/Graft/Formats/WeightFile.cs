@@ -2,46 +2,66 @@ using Graft.Torch;
 
 namespace Graft.Formats;
 
-/// <summary>Named tensors in a file, whatever its format: <c>.safetensors</c>, a sharded <c>.safetensors.index.json</c>.</summary>
+/// <summary>
+/// Named tensors in a file, whatever its format: safetensors (<c>.safetensors</c>, sharded <c>.safetensors.index.json</c>), or a
+/// PyTorch checkpoint (anything else), which is read without executing anything.
+/// </summary>
 public sealed class WeightFile : IDisposable
 {
-    private readonly ITensorFile _file;
+    private readonly Dictionary<string, (DType Type, long[] Shape, Func<Tensor> Read)> _tensors;
+    private readonly IDisposable _file;
 
-    private WeightFile(string path, ITensorFile file)
+    private WeightFile(string path, IDisposable file, Dictionary<string, (DType Type, long[] Shape, Func<Tensor> Read)> tensors, string format)
     {
         Path = path;
+        Format = format;
         _file = file;
-        Names = [.. file.Entries.Select(e => e.Name)];
+        _tensors = tensors;
     }
 
     /// <summary>The file.</summary>
     public string Path { get; }
 
+    /// <summary>What kind of file it is, for people.</summary>
+    public string Format { get; }
+
     /// <summary>Names in file order.</summary>
-    public IReadOnlyList<string> Names { get; }
+    public IEnumerable<string> Names => _tensors.Keys;
 
     /// <summary>Opens a file of weights.</summary>
     /// <exception cref="InputException">It is missing or broken.</exception>
-    public static WeightFile Open(string path) => new(path, SafetensorsFile.Open(path));
+    public static WeightFile Open(string path)
+    {
+        if (path.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase))
+            return Of(path, SafetensorsFile.Open(path), "safetensors");
+        if (path.EndsWith(".safetensors.index.json", StringComparison.OrdinalIgnoreCase))
+            return Of(path, SafetensorsIndex.Open(path), "sharded safetensors");
+        var file = CheckpointFile.Open(path);
+        try
+        {
+            return new WeightFile(path, file, file.StateDict().ToDictionary(t => t.Key, t => (t.Value.Type, t.Value.Shape, Reader(t.Value))), "PyTorch checkpoint");
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
 
     /// <summary>Whether there is a tensor of this name.</summary>
-    public bool Contains(string name) => _file.Contains(name);
+    public bool Contains(string name) => _tensors.ContainsKey(name);
 
     /// <summary>Element type and shape of a tensor.</summary>
     /// <exception cref="InputException">There is none of this name.</exception>
     public (DType Type, long[] Shape) Describe(string name)
     {
-        var entry = _file[name];
-        return (entry.Type, entry.Shape);
+        var (type, shape, _) = Find(name);
+        return (type, shape);
     }
 
     /// <summary>Copies a tensor out of the file.</summary>
     /// <exception cref="InputException">There is none of this name.</exception>
-    public unsafe Tensor Read(string name)
-    {
-        var entry = _file[name];
-        return Tensor.FromMemory(_file.Pointer(name), entry.Type, entry.Shape);
-    }
+    public Tensor Read(string name) => Find(name).Read();
 
     /// <inheritdoc/>
     public void Dispose() => _file.Dispose();
@@ -64,4 +84,23 @@ public sealed class WeightFile : IDisposable
             })));
         SafetensorsWriter.Write(path, metadata, [.. data]);
     }
+
+    private static unsafe WeightFile Of(string path, ITensorFile file, string format) => new(
+        path,
+        file,
+        file.Entries.ToDictionary(
+            e => e.Name,
+            e => (e.Type, e.Shape, (Func<Tensor>)(() => Tensor.FromMemory(file.Pointer(e.Name), e.Type, e.Shape)))),
+        format);
+
+    private static unsafe Func<Tensor> Reader(CheckpointTensor tensor) => () =>
+    {
+        var result = Tensor.FromMemory(null, tensor.Type, tensor.Shape);
+        tensor.CopyTo((byte*)result.DataPointer, tensor.Length);
+        return result;
+    };
+
+    private (DType Type, long[] Shape, Func<Tensor> Read) Find(string name) => _tensors.TryGetValue(name, out var tensor)
+        ? tensor
+        : throw new InputException($"The file {Path} holds no tensor '{name}'.");
 }

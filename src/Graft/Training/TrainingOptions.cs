@@ -8,10 +8,10 @@ public enum LearningRateDecay
     /// <summary>It stays.</summary>
     Constant,
 
-    /// <summary>Half a cosine down to 0 at the last step.</summary>
+    /// <summary>Half a cosine down to 0 at the last step, over <see cref="TrainingOptions.DecayFraction"/> of the steps.</summary>
     Cosine,
 
-    /// <summary>A line down to 0 at the last step.</summary>
+    /// <summary>A line down to 0 at the last step, over <see cref="TrainingOptions.DecayFraction"/> of the steps.</summary>
     Linear,
 }
 
@@ -35,6 +35,9 @@ public sealed record TrainingOptions
 
     /// <summary>What follows the warm-up.</summary>
     public LearningRateDecay Decay { get; init; } = LearningRateDecay.Constant;
+
+    /// <summary>Share of the steps, the last ones, in which the learning rate falls; before, it stays, so that a run can be prolonged.</summary>
+    public double DecayFraction { get; init; } = 1;
 
     /// <summary>Largest global norm of the gradients; 0 does not clip.</summary>
     public double MaxGradientNorm { get; init; } = 1;
@@ -87,6 +90,7 @@ public sealed record TrainingOptions
         Require(Accumulation >= 1 && BatchSize % Accumulation == 0, nameof(Accumulation), $"a divisor of the batch size {BatchSize}");
         Require(LearningRate > 0 && double.IsFinite(LearningRate), nameof(LearningRate), "above 0");
         Require(WarmupSteps >= 0, nameof(WarmupSteps), "at least 0");
+        Require(DecayFraction is > 0 and <= 1, nameof(DecayFraction), "in (0, 1]");
         Require(MaxGradientNorm >= 0, nameof(MaxGradientNorm), "at least 0");
         Require(WeightDecay >= 0, nameof(WeightDecay), "at least 0");
         Require(Beta1 is >= 0 and < 1, nameof(Beta1), "in [0, 1)");
@@ -112,7 +116,8 @@ public sealed record TrainingOptions
     {
         if (step < WarmupSteps)
             return LearningRate * (step + 1) / WarmupSteps;
-        var part = Math.Min(1.0, (step - WarmupSteps) / (double)Math.Max(1, Steps - WarmupSteps));
+        var begin = Math.Max(WarmupSteps, Steps * (1 - DecayFraction));
+        var part = Math.Clamp((step - begin) / Math.Max(1, Steps - begin), 0, 1);
         return Decay switch
         {
             LearningRateDecay.Cosine => LearningRate * 0.5 * (1 + Math.Cos(Math.PI * part)),

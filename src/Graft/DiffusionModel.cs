@@ -1,0 +1,198 @@
+using Graft.Data;
+using Graft.Diffusion;
+using Graft.Formats.Diffusers;
+using Graft.Networks;
+using Graft.Sampling;
+using Graft.Torch;
+
+namespace Graft;
+
+/// <summary>
+/// A denoiser with the noise schedule it was trained for: what is adapted, and what comes out of it. Every sampler can draw from it
+/// and every metric can judge what was drawn.
+/// </summary>
+public sealed class DiffusionModel : IDisposable
+{
+    private readonly DiffusersConfiguration _configuration;
+
+    private DiffusionModel(UNet2D network, DiffusersConfiguration configuration, ImageShape shape, Device device, string origin)
+    {
+        _configuration = configuration;
+        Network = network;
+        Schedule = new NoiseSchedule(ScheduleOptions.FromJson(configuration.Scheduler));
+        Shape = shape;
+        Device = device;
+        Origin = origin;
+    }
+
+    /// <summary>The network.</summary>
+    public UNet2D Network { get; }
+
+    /// <summary>The model as samplers see it.</summary>
+    public IDenoiser Denoiser => Network;
+
+    /// <summary>The schedule.</summary>
+    public NoiseSchedule Schedule { get; }
+
+    /// <summary>Shape of the pictures it makes.</summary>
+    public ImageShape Shape { get; }
+
+    /// <summary>Where it computes.</summary>
+    public Device Device { get; }
+
+    /// <summary>Where it came from, for messages.</summary>
+    public string Origin { get; }
+
+    /// <summary>Number of classes that it can be asked for; 0: it takes no labels.</summary>
+    public long Classes => Network.Options.NumClassEmbeds ?? 0;
+
+    /// <summary>Opens a model: a diffusers folder.</summary>
+    /// <param name="path">The folder.</param>
+    /// <param name="device">Where it is to compute; the CPU if not given.</param>
+    /// <exception cref="InputException">There is none, or it is broken.</exception>
+    public static DiffusionModel Load(string path, Device device = default)
+    {
+        if (!Directory.Exists(path))
+            throw new InputException(File.Exists(path)
+                ? $"{path} is a file; a model is a folder with unet/ and scheduler/ (`graft inspect` tells what a bare weight file holds)."
+                : $"There is no model at {path}: give a folder with unet/ and scheduler/.");
+        if (!DiffusersFolder.Is(path))
+            throw new InputException($"The folder {path} holds no model: unet/config.json is missing.");
+        return TorchRuntime.Run(() =>
+        {
+            var (network, configuration) = DiffusersFolder.Read(path);
+            return Finish(network, configuration, device, path);
+        });
+    }
+
+    /// <summary>Makes a new model with initial weights.</summary>
+    /// <param name="network">The architecture; its sample size must be set.</param>
+    /// <param name="schedule">The noise schedule.</param>
+    /// <param name="seed">Seed of the weights.</param>
+    /// <param name="device">Where it is to compute; the CPU if not given.</param>
+    /// <exception cref="InputException">The architecture has no sample size, or does not make pictures.</exception>
+    public static DiffusionModel Create(UNet2DOptions network, ScheduleOptions schedule, long seed, Device device = default) =>
+        TorchRuntime.Run(() =>
+        {
+            var unet = new UNet2D(network);
+            unet.Initialise(seed);
+            return Finish(unet, DiffusersFolder.Configure(network, schedule), device, "a new model");
+        });
+
+    /// <summary>A model of the same architecture, schedule and weights that shares nothing with this one.</summary>
+    public DiffusionModel Clone() => TorchRuntime.Run(() =>
+    {
+        var normed = Network.Parameters().Any(p => p.Name == "mid_block.attentions.0.group_norm.weight");
+        var network = new UNet2D(Network.Options, normed);
+        network.MoveTo(Device);
+        var own = Network.Parameters().ToDictionary(p => p.Name, p => p.Value);
+        network.Load(name => own[name].Detach(), Origin);
+        return new DiffusionModel(network, _configuration, Shape, Device, Origin);
+    });
+
+    /// <summary>Writes the model as a diffusers folder.</summary>
+    public void Save(string folder) => TorchRuntime.Run(() => DiffusersFolder.Write(folder, Network, _configuration));
+
+    /// <summary>Draws pictures. Picture i depends on (seed, i) only: neither on the count nor on the batch size.</summary>
+    /// <param name="count">How many.</param>
+    /// <param name="sampler">How.</param>
+    /// <param name="seed">Which.</param>
+    /// <param name="labels">Classes of the pictures, repeated as needed; null: all classes in turn, where the model has them.</param>
+    /// <param name="batchSize">How many at a time.</param>
+    /// <param name="progress">Told the number of network evaluations done, of how many.</param>
+    /// <param name="cancellationToken">Stops.</param>
+    /// <exception cref="InputException">A label is out of range, or the sampler does not fit the schedule.</exception>
+    public Samples Sample(
+        int count,
+        Sampler sampler,
+        long seed = 0,
+        IReadOnlyList<int>? labels = null,
+        int batchSize = 64,
+        IProgress<(long Done, long Of)>? progress = null,
+        CancellationToken cancellationToken = default)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(batchSize, 1);
+        var classes = ClassesOf(count, labels);
+        return TorchRuntime.Run(() =>
+        {
+            Network.Train(false);
+            var pictures = new List<byte[]>(count);
+            var done = 0L;
+            for (var first = 0; first < count; first += batchSize)
+            {
+                using var scope = new TensorScope();
+                var items = Enumerable.Range(first, Math.Min(batchSize, count - first)).Select(i => (long)i).ToArray();
+                long[] shape = [Shape.Channels, Shape.Height, Shape.Width];
+                var (start, noise) = Noise.Keyed(seed, items, shape, Device);
+                var condition = classes is null ? null : new Condition { ClassLabels = Tensor.From(classes[first..(first + items.Length)], items.Length).To(Device) };
+                var x = sampler.Sample(
+                    Denoiser, Schedule, start, noise, condition,
+                    step =>
+                    {
+                        var evaluations = (long)step.Count * count;
+                        done += items.Length;
+                        progress?.Report((done, evaluations));
+                    },
+                    cancellationToken);
+                var bytes = ((x * 0.5) + 0.5).Clamp(0, 1) * 255.0;
+                var planes = bytes.Round().To(DType.UInt8).ToBytes();
+                for (var i = 0; i < items.Length; i++)
+                    pictures.Add(planes[(i * Shape.Elements)..((i + 1) * Shape.Elements)]);
+            }
+
+            return new Samples(pictures, Shape, classes, $"{count} samples of {Origin}, {sampler.Name} with {sampler.Steps} steps, seed {seed}");
+        });
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => Network.Dispose();
+
+    private static DiffusionModel Finish(UNet2D network, DiffusersConfiguration configuration, Device device, string origin)
+    {
+        try
+        {
+            network.MoveTo(device);
+            return new DiffusionModel(network, configuration, ShapeOf(network.Options, origin), device, origin);
+        }
+        catch
+        {
+            network.Dispose();
+            throw;
+        }
+    }
+
+    private static ImageShape ShapeOf(UNet2DOptions options, string origin)
+    {
+        try
+        {
+            var (height, width) = options.SampleSize switch
+            {
+                System.Text.Json.Nodes.JsonArray { Count: 2 } pair => ((int)pair[0]!, (int)pair[1]!),
+                System.Text.Json.Nodes.JsonValue one => ((int)one, (int)one),
+                _ => throw new InputException($"The network configuration of {origin} has no sample_size: add the edge of its pictures."),
+            };
+            return new ImageShape((int)options.InChannels, height, width);
+        }
+        catch (Exception e) when (e is FormatException or InvalidOperationException or ArgumentException)
+        {
+            throw new InputException($"The network configuration of {origin} has sample_size {options.SampleSize?.ToJsonString()} and {options.InChannels} channels, which are no pictures: {e.Message}", e);
+        }
+    }
+
+    private long[]? ClassesOf(int count, IReadOnlyList<int>? labels)
+    {
+        if (!Network.Options.IsClassConditional)
+        {
+            return labels is null
+                ? null
+                : throw new InputException($"The model {Origin} takes no class labels.");
+        }
+
+        if (Classes == 0)
+            throw new InputException($"The model {Origin} is conditioned on embeddings, which cannot be given here.");
+        if (labels?.FirstOrDefault(l => l < 0 || l >= Classes, -1) is { } wrong and not -1)
+            throw new InputException($"The class {wrong} is out of range: {Origin} has {Classes} classes, from 0.");
+        return [.. Enumerable.Range(0, count).Select(i => labels is null ? i % Classes : (long)labels[i % labels.Count])];
+    }
+}

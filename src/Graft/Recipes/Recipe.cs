@@ -1,0 +1,144 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
+using Graft.Formats;
+using YamlDotNet.Core;
+using YamlDotNet.RepresentationModel;
+
+namespace Graft.Recipes;
+
+/// <summary>
+/// Recipes: YAML files whose keys are option names in snake_case. Values can be overridden by <c>key.inner=value</c>; unknown keys are
+/// errors, so that a typing mistake never passes silently.
+/// </summary>
+public static class Recipe
+{
+    private static readonly JsonSerializerOptions Strict = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower, allowIntegerValues: false) },
+        WriteIndented = true,
+        Encoder = JsonStyle.Indented.Encoder,
+    };
+
+    /// <summary>Reads a YAML file.</summary>
+    /// <exception cref="InputException">It is missing, or no YAML mapping.</exception>
+    public static JsonObject Read(string path)
+    {
+        string text;
+        try
+        {
+            text = File.ReadAllText(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new InputException($"The recipe {path} cannot be read: {e.Message}", e);
+        }
+
+        return Parse(text, path);
+    }
+
+    /// <summary>Parses YAML text.</summary>
+    /// <exception cref="InputException">It is no YAML mapping.</exception>
+    public static JsonObject Parse(string text, string where)
+    {
+        try
+        {
+            var yaml = new YamlStream();
+            using var reader = new StringReader(text);
+            yaml.Load(reader);
+            return yaml.Documents.Count == 1 && Convert(yaml.Documents[0].RootNode, where, 0) is JsonObject json
+                ? json
+                : throw new InputException($"The recipe {where} must hold one mapping of keys to values.");
+        }
+        catch (YamlException e)
+        {
+            throw new InputException($"The recipe {where} is no YAML: line {e.Start.Line}: {e.InnerException?.Message ?? e.Message}", e);
+        }
+        catch (ArgumentException e)
+        {
+            throw new InputException($"The recipe {where} cannot be used: {e.Message}", e);
+        }
+    }
+
+    /// <summary>Sets one value: <c>training.steps=500</c>. The value is read as YAML, so lists and mappings work too.</summary>
+    /// <exception cref="InputException">It is no assignment, or a part of the key is no mapping.</exception>
+    public static void Set(JsonObject recipe, string assignment)
+    {
+        var equals = assignment.IndexOf('=', StringComparison.Ordinal);
+        if (equals <= 0)
+            throw new InputException($"'{assignment}' is no assignment: give key=value, as training.steps=500.");
+        var keys = assignment[..equals].Split('.');
+        var value = Parse($"value: {assignment[(equals + 1)..]}", assignment)["value"]?.DeepClone();
+        var place = recipe;
+        foreach (var key in keys[..^1])
+        {
+            if (place[key] is null)
+                place[key] = new JsonObject();
+            place = place[key] as JsonObject ?? throw new InputException($"'{assignment}' cannot be set: {key} is a single value.");
+        }
+
+        place[keys[^1]] = value;
+    }
+
+    /// <summary>Makes options of a mapping.</summary>
+    /// <exception cref="InputException">A key is unknown, or a value has another type.</exception>
+    public static T Bind<T>(JsonObject? json, string where)
+    {
+        try
+        {
+            return (json ?? []).Deserialize<T>(Strict)!;
+        }
+        catch (JsonException e)
+        {
+            var at = e.Path is null or "$" ? where : $"{where}{e.Path[1..]}";
+            var reason = e.Message.Split(" Path:")[0].Split(". ")[0].TrimEnd('.');
+            throw new InputException($"The value of {at} cannot be used: {reason}.", e);
+        }
+    }
+
+    /// <summary>Options as a recipe would write them.</summary>
+    public static JsonObject Describe<T>(T options) => JsonSerializer.SerializeToNode(options, options!.GetType(), Strict)!.AsObject();
+
+    private static JsonNode? Convert(YamlNode node, string where, int depth)
+    {
+        if (depth > 50)
+            throw new InputException($"The recipe {where} is nested deeper than 50 levels.");
+        switch (node)
+        {
+            case YamlMappingNode mapping:
+                var result = new JsonObject();
+                foreach (var (key, value) in mapping.Children)
+                {
+                    var name = (key as YamlScalarNode)?.Value ?? throw new InputException($"The recipe {where} has a key that is no word, in line {key.Start.Line}.");
+                    result[name] = Convert(value, where, depth + 1);
+                }
+
+                return result;
+            case YamlSequenceNode sequence:
+                return new JsonArray([.. sequence.Select(n => Convert(n, where, depth + 1))]);
+            case YamlScalarNode scalar:
+                return Scalar(scalar);
+            default:
+                throw new InputException($"The recipe {where} uses YAML that is not supported, in line {node.Start.Line}.");
+        }
+    }
+
+    private static JsonValue? Scalar(YamlScalarNode scalar)
+    {
+        var text = scalar.Value ?? "";
+        if (scalar.Style is ScalarStyle.SingleQuoted or ScalarStyle.DoubleQuoted)
+            return JsonValue.Create(text);
+        return text switch
+        {
+            "" or "~" or "null" => null,
+            "true" => JsonValue.Create(true),
+            "false" => JsonValue.Create(false),
+            _ when long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var integer) => JsonValue.Create(integer),
+            _ when double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && double.IsFinite(number) => JsonValue.Create(number),
+            _ => JsonValue.Create(text),
+        };
+    }
+}

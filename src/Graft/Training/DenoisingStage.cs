@@ -1,0 +1,48 @@
+using Graft.Data;
+using Graft.Diffusion;
+using Graft.Sampling;
+using Graft.Torch;
+
+namespace Graft.Training;
+
+/// <summary>The stage that pretraining and plain fine-tuning share: L_simple (Ho et al. 2020, eq. 14) on pictures.</summary>
+internal static class DenoisingStage
+{
+    /// <summary>Makes the stage.</summary>
+    /// <param name="name">For messages.</param>
+    /// <param name="model">What is trained.</param>
+    /// <param name="images">On what.</param>
+    /// <param name="options">The loop's settings.</param>
+    /// <param name="trainable">Which parameters; all if not given.</param>
+    internal static TrainingStage Create(
+        string name, DiffusionModel model, IImageSource images, TrainingOptions options, IReadOnlyList<NamedTensor>? trainable = null)
+    {
+        if (images.Shape != model.Shape)
+            throw new InputException($"The pictures are {images.Shape} and the model's {model.Shape}: they must be the same.");
+        var sampler = Sampler.Ddim(Math.Min(options.SampleSteps, model.Schedule.Count));
+        return new TrainingStage
+        {
+            Name = name,
+            Network = model.Network,
+            Trainable = trainable ?? TrainableParameters(model),
+            Data = new ImageBatches(images, model.Schedule.Count, options.Seed, options.Flip, model.Device),
+            Loss = batch => new Loss(Simple(model, batch)),
+            Save = model.Save,
+            DrawSamples = path => model.Sample(options.SampleCount, sampler, options.Seed).SaveGrid(path),
+        };
+    }
+
+    /// <summary>Every parameter that a training changes: all but the Fourier features of time, which are drawn once.</summary>
+    internal static IReadOnlyList<NamedTensor> TrainableParameters(DiffusionModel model) =>
+        [.. model.Network.Parameters().Where(p => model.Network.Options.TimeEmbeddingType != "fourier" || p.Name != "time_proj.weight")];
+
+    private static Tensor Simple(DiffusionModel model, Batch batch)
+    {
+        if (model.Network.Options.IsClassConditional && batch.ClassLabels is null)
+            throw new InputException("The model is class-conditional and the pictures have no labels: put them into one sub-folder a class and set labels_from_folders.");
+        var noised = model.Schedule.AddNoise(batch.X0, batch.Noise, batch.T);
+        var condition = model.Network.Options.IsClassConditional ? new Condition { ClassLabels = batch.ClassLabels } : null;
+        var output = model.Denoiser.Predict(noised, batch.T, condition);
+        return Losses.Simple(output, batch.X0, batch.Noise, batch.T, model.Schedule).Mean;
+    }
+}

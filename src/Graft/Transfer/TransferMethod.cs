@@ -1,0 +1,94 @@
+using System.Text.Json.Serialization;
+using Graft.Data;
+using Graft.Training;
+
+namespace Graft.Transfer;
+
+/// <summary>What a method gives back: the model it makes, and the stages that make it, in order.</summary>
+/// <param name="Model">The adapted model: how it denoises and what it saves. The caller disposes it.</param>
+/// <param name="Stages">What is trained: the parameters, the data, the loss on a batch.</param>
+public sealed record Adaptation(DiffusionModel Model, IReadOnlyList<TrainingStage> Stages);
+
+/// <summary>
+/// A way to adapt a source model to a target set. A method is a record of its options and says, in <see cref="Prepare"/>, what it
+/// trains, with which loss, and which model it gives back. Progress, averages, checkpoints, resume and sample grids come from the
+/// training loop, for every method.
+/// </summary>
+public abstract record TransferMethod
+{
+    /// <summary>The name on the command line and in recipes.</summary>
+    [JsonIgnore]
+    public abstract string Name { get; }
+
+    /// <summary>Settings of the training loop.</summary>
+    [JsonIgnore]
+    public TrainingOptions Training { get; init; } = new() { Steps = 400, LearningRate = 2e-4, EmaDecay = 0.99 };
+
+    /// <summary>Optimiser steps: a shorthand for <see cref="Training"/>'s.</summary>
+    [JsonIgnore]
+    public long Steps
+    {
+        get => Training.Steps;
+        init => Training = Training with { Steps = value };
+    }
+
+    /// <summary>Seed: a shorthand for <see cref="Training"/>'s.</summary>
+    [JsonIgnore]
+    public long Seed
+    {
+        get => Training.Seed;
+        init => Training = Training with { Seed = value };
+    }
+
+    /// <summary>Sets the method up. The source is not changed.</summary>
+    /// <param name="source">The pretrained model.</param>
+    /// <param name="target">The few samples of the new domain, of the source's shape.</param>
+    /// <exception cref="InputException">Options, source and target do not fit together.</exception>
+    public abstract Adaptation Prepare(DiffusionModel source, IImageSource target);
+
+    /// <summary>Adapts in memory: no folder, no checkpoints.</summary>
+    /// <param name="source">The pretrained model; it is not changed.</param>
+    /// <param name="target">The few samples of the new domain.</param>
+    /// <param name="progress">Told after every step.</param>
+    /// <param name="cancellationToken">Stops.</param>
+    /// <returns>The adapted model; the caller disposes it.</returns>
+    public DiffusionModel Adapt(
+        DiffusionModel source, IImageSource target, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default) =>
+        Adapt(source, target, new TrainingRun { Progress = progress, CancellationToken = cancellationToken });
+
+    /// <summary>Adapts as a run with a folder: checkpoints, log, sample grids, resume; at the end the folder is the adapted model.</summary>
+    /// <inheritdoc cref="Adapt(DiffusionModel, IImageSource, IProgress{TrainingProgress}?, CancellationToken)"/>
+    /// <param name="source">The pretrained model; it is not changed.</param>
+    /// <param name="target">The few samples of the new domain.</param>
+    /// <param name="run">Where it writes and how it is followed.</param>
+    public DiffusionModel Adapt(DiffusionModel source, IImageSource target, TrainingRun run)
+    {
+        Training.Validate();
+        var (model, stages) = Prepare(source, target);
+        try
+        {
+            foreach (var stage in stages)
+            {
+                var folder = stages.Count == 1 || run.Folder is null ? run.Folder : Path.Combine(run.Folder, stage.Name);
+                new Trainer(stage, Training, run with { Folder = folder, Identity = IdentityOf(run, source) }).Train();
+            }
+
+            if (run.Folder is not null)
+                model.Save(run.Folder);
+            return model;
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    private System.Text.Json.Nodes.JsonObject IdentityOf(TrainingRun run, DiffusionModel source)
+    {
+        var identity = (System.Text.Json.Nodes.JsonObject)run.Identity.DeepClone();
+        identity["method"] = Name;
+        identity["source"] = source.Origin;
+        return identity;
+    }
+}
