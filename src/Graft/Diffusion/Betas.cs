@@ -1,0 +1,85 @@
+namespace Graft.Diffusion;
+
+/// <summary>
+/// The β_t of every named schedule. diffusers computes them in single precision, and a model trained with those values:
+/// so each is rounded where diffusers rounds. Everything after β is double precision.
+/// </summary>
+internal static class Betas
+{
+    private const double LargestBeta = 0.999;
+
+    /// <summary>β for t = 0 to T − 1.</summary>
+    public static double[] Of(ScheduleOptions options)
+    {
+        var count = options.NumTrainTimesteps;
+        double[] betas = options switch
+        {
+            { TrainedBetas: { } given } => [.. given.Select(b => (double)(float)b)],
+            { BetaSchedule: BetaSchedule.Linear } => Widen(Linspace(options.BetaStart, options.BetaEnd, count)),
+            { BetaSchedule: BetaSchedule.ScaledLinear } =>
+                Widen(Array.ConvertAll(Linspace(Math.Sqrt(options.BetaStart), Math.Sqrt(options.BetaEnd), count), root => root * root)),
+            { BetaSchedule: BetaSchedule.SquaredcosCapV2 } => FromAlphaBar(count, Cosine),
+            { BetaSchedule: BetaSchedule.Laplace } => FromAlphaBar(count, Laplace),
+            _ => Widen(Array.ConvertAll(
+                Linspace(-6, 6, count), x => (1 / (1 + MathF.Exp(-x)) * (float)(options.BetaEnd - options.BetaStart)) + (float)options.BetaStart)),
+        };
+        return options.RescaleBetasZeroSnr ? RescaledToZeroTerminalSnr(betas) : betas;
+    }
+
+    /// <summary>Algorithm 1 of Lin et al. 2024: √ᾱ is shifted so that its last value is 0 and scaled so that its first stays.</summary>
+    private static double[] RescaledToZeroTerminalSnr(double[] betas)
+    {
+        if (betas.Length < 2)
+            throw new InputException("The scheduler's rescale_betas_zero_snr needs at least 2 num_train_timesteps.");
+        var roots = new double[betas.Length];
+        var product = 1.0;
+        for (var t = 0; t < betas.Length; t++)
+            roots[t] = Math.Sqrt(product *= 1 - betas[t]);
+        var (first, last) = (roots[0], roots[^1]);
+        var previous = 1.0;
+        var rescaled = new double[betas.Length];
+        for (var t = 0; t < betas.Length; t++)
+        {
+            var root = (roots[t] - last) * first / (first - last);
+            rescaled[t] = 1 - (root * root / previous);
+            previous = root * root;
+        }
+
+        return rescaled;
+    }
+
+    /// <summary>β_t = 1 − ᾱ(t+1)/ᾱ(t), at most 0.999 (Nichol and Dhariwal 2021, section 3.2).</summary>
+    private static double[] FromAlphaBar(int count, Func<double, double> alphaBar)
+    {
+        var betas = new double[count];
+        for (var t = 0; t < count; t++)
+            betas[t] = (float)Math.Min(1 - (alphaBar((t + 1.0) / count) / alphaBar((double)t / count)), LargestBeta);
+        return betas;
+    }
+
+    /// <summary>Nichol and Dhariwal 2021, eq. 17, with s = 0.008.</summary>
+    private static double Cosine(double t) => Math.Pow(Math.Cos((t + 0.008) / 1.008 * Math.PI / 2), 2);
+
+    /// <summary>
+    /// Hang and Gu 2024, table 1: λ = −b·sign(0.5 − t)·log(1 − 2|0.5 − t|) with b = 0.5. That diffusers calls e^λ the ratio and takes
+    /// a square root is kept, since its name for the schedule is what is read.
+    /// </summary>
+    private static double Laplace(double t)
+    {
+        var ratio = Math.Exp(-0.5 * Math.CopySign(1, 0.5 - t) * Math.Log(1 - (2 * Math.Abs(0.5 - t)) + 1e-6));
+        return Math.Sqrt(ratio / (1 + ratio));
+    }
+
+    /// <summary>PyTorch's linspace in single precision: from both ends towards the middle.</summary>
+    private static float[] Linspace(double start, double end, int count)
+    {
+        var (a, b) = ((float)start, (float)end);
+        var step = count == 1 ? 0 : (b - a) / (count - 1);
+        var values = new float[count];
+        for (var i = 0; i < count; i++)
+            values[i] = i < count / 2 || count == 1 ? a + (step * i) : b - (step * (count - 1 - i));
+        return values;
+    }
+
+    private static double[] Widen(float[] values) => Array.ConvertAll(values, v => (double)v);
+}

@@ -1,0 +1,56 @@
+using Graft.Diffusion;
+using Graft.Torch;
+
+namespace Graft.Sampling;
+
+/// <summary>
+/// DDIM (Song et al. 2021, eq. 12): x_s = √ᾱ_s·x̂_0 + √(1−ᾱ_s−σ²)·ε̂ + σ·z. Without noise (η = 0) it is a map from x_T to a sample.
+/// </summary>
+public sealed record DdimSampler : Sampler
+{
+    internal const string SamplerName = "ddim";
+
+    /// <summary>η of eq. 16, 0 to 1: σ = η·√((1−ᾱ_s)/(1−ᾱ_t))·√(1−ᾱ_t/ᾱ_s).</summary>
+    /// <exception cref="InputException">The value is not from 0 to 1.</exception>
+    public double Eta
+    {
+        get;
+        init => field = value is >= 0 and <= 1 ? value : throw new InputException($"The sampler's eta is {value}: it must be from 0 to 1.");
+    }
+
+    /// <summary>Whether ε̂ is computed anew from the clipped x̂_0 (as in GLIDE) instead of taken from the network.</summary>
+    public bool UseClippedModelOutput { get; init; }
+
+    /// <inheritdoc/>
+    public override string Name => SamplerName;
+
+    /// <inheritdoc/>
+    public override Tensor Sample(
+        IDenoiser denoiser,
+        NoiseSchedule schedule,
+        Tensor xT,
+        StepNoise noise,
+        Condition? condition = null,
+        Action<SamplingStep>? onStep = null,
+        CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(noise);
+        return SamplingLoop.Run(this, denoiser, schedule, xT, condition, onStep, Update, cancellationToken);
+
+        Tensor Update(SamplingLoop.Context step)
+        {
+            var (x, original) = (step.X, step.Original);
+            var level = schedule.At(step.Step.From);
+            var predicted = UseClippedModelOutput
+                ? level.NoiseFromOriginal(original, x)
+                : level.Noise(schedule.Options.PredictionType, step.Output.Prediction, x);
+
+            var now = schedule.AlphasCumulative[step.Step.From];
+            var then = step.Step.To >= 0 ? schedule.AlphasCumulative[step.Step.To] : schedule.Options.SetAlphaToOne ? 1 : schedule.AlphasCumulative[0];
+            var sigma = Eta * Math.Sqrt((1 - then) / (1 - now) * (1 - (now / then))); // eq. 16
+            var direction = Math.Sqrt(Math.Max(0, 1 - then - (sigma * sigma)));
+            var next = (Math.Sqrt(then) * original) + (direction * predicted); // eq. 12
+            return sigma > 0 ? next + (sigma * noise(step.Index, x.Shape).To(x.Type).To(x.Device)) : next;
+        }
+    }
+}
