@@ -1,8 +1,45 @@
 using System.CommandLine;
+using Graft.Sampling;
+using Graft.Torch;
 
 namespace Graft.Cli.Commands;
 
+/// <summary><c>graft sample MODEL</c>.</summary>
 internal static class SampleCommand
 {
-    internal static Command Create() => new("sample", "");
+    internal static Command Create()
+    {
+        var model = new Argument<string>("model") { Description = "The model: a diffusers folder." };
+        var count = new Option<int>("--count", "-n") { Description = "How many pictures.", DefaultValueFactory = _ => 16 };
+        var sampler = new Option<string>("--sampler") { Description = $"How to draw: {string.Join(" or ", Sampler.Names)}.", DefaultValueFactory = _ => "ddim" };
+        var steps = new Option<int>("--steps") { Description = "Network evaluations for each picture.", DefaultValueFactory = _ => 50 };
+        var eta = new Option<double>("--eta") { Description = "DDIM's noise: 0 (none) to 1 (as DDPM).", DefaultValueFactory = _ => 0 };
+        var seed = new Option<long>("--seed") { Description = "Which pictures: the same seed draws the same.", DefaultValueFactory = _ => 0 };
+        var labels = new Option<int[]>("--label") { Description = "Class to draw, for a class-conditional model; repeated in turn; without it all classes in turn.", DefaultValueFactory = _ => [] };
+        var batch = new Option<int>("--batch-size") { Description = "Pictures at a time; changes the memory needed, not the pictures.", DefaultValueFactory = _ => 64 };
+        var output = new Option<string>("--out") { Description = "Folder for the PNG files and grid.png.", Required = true };
+        var device = CommonOptions.Device();
+        var command = new Command("sample", "Draw pictures from a model: PNG files and a sheet.")
+        {
+            model, count, sampler, steps, eta, seed, labels, batch, output, device,
+        };
+        command.SetAction((parsed, token) =>
+        {
+            var number = parsed.GetValue(count);
+            if (number < 1 || parsed.GetValue(batch) < 1)
+                throw new InputException("--count and --batch-size must be at least 1.");
+            var how = Sampler.Parse(parsed.GetRequiredValue(sampler), parsed.GetValue(steps), parsed.GetValue(eta));
+            using var loaded = DiffusionModel.Load(parsed.GetRequiredValue(model), Device.Parse(parsed.GetRequiredValue(device)));
+            var classes = parsed.GetRequiredValue(labels);
+            var samples = ProgressDisplay.Sample("sampling", progress => loaded.Sample(
+                number, how, parsed.GetValue(seed), classes.Length == 0 ? null : classes, parsed.GetValue(batch), progress, token));
+            var folder = parsed.GetRequiredValue(output);
+            samples.Save(folder);
+            var grid = Path.Combine(folder, "grid.png");
+            samples.SaveGrid(grid);
+            Terminal.Result($"{samples.Count} pictures are in {folder}, all of them on {grid}.");
+            return Task.FromResult(0);
+        });
+        return command;
+    }
 }

@@ -1,0 +1,76 @@
+using Graft.Data;
+using Graft.Formats.Images;
+
+namespace Graft.Recipes;
+
+/// <summary>Where pictures come from, as recipes say it: a folder, or a pair of IDX files. Relative paths start at the current folder.</summary>
+public sealed record DataOptions
+{
+    /// <summary>A folder of PNG and JPEG files.</summary>
+    public string? Folder { get; init; }
+
+    /// <summary>Whether sub-folders are read.</summary>
+    public bool Recursive { get; init; }
+
+    /// <summary>Whether the first sub-folder names a picture's class.</summary>
+    public bool LabelsFromFolders { get; init; }
+
+    /// <summary>How pictures of another shape are brought to the model's.</summary>
+    public ImageFit Fit { get; init; } = ImageFit.Crop;
+
+    /// <summary>What transparent pictures are laid over: <c>#rrggbb</c>.</summary>
+    public string Background { get; init; } = "#ffffff";
+
+    /// <summary>At most so many pictures, the first ones; 0: all.</summary>
+    public int MaxCount { get; init; }
+
+    /// <summary>A folder that keeps the decoded pictures for the next time; none: they are decoded each time.</summary>
+    public string? CacheDirectory { get; init; }
+
+    /// <summary>An IDX file of pictures (plain or gzip), in place of a folder.</summary>
+    public string? Images { get; init; }
+
+    /// <summary>The IDX file of its labels.</summary>
+    public string? Labels { get; init; }
+
+    /// <summary>Classes of an IDX set that are read; none: all.</summary>
+    public IReadOnlyList<int>? IncludeClasses { get; init; }
+
+    /// <summary>Classes of an IDX set that are left out.</summary>
+    public IReadOnlyList<int>? ExcludeClasses { get; init; }
+
+    /// <summary>Reads the pictures.</summary>
+    /// <param name="shape">The shape they are brought to.</param>
+    /// <param name="warn">Told of files that cannot be read.</param>
+    /// <param name="cancellationToken">Stops.</param>
+    /// <exception cref="InputException">There are none, or the options contradict each other.</exception>
+    public IImageSource Open(ImageShape shape, Action<string>? warn = null, CancellationToken cancellationToken = default)
+    {
+        if (Folder is not null == Images is not null)
+            throw new InputException("The data must be given either as folder (of pictures) or as images (an IDX file).");
+        if (Images is not null)
+        {
+            return IdxImages.Open(
+                Images, Labels,
+                includeClasses: IncludeClasses is null ? null : [.. IncludeClasses],
+                excludeClasses: ExcludeClasses is null ? null : [.. ExcludeClasses],
+                shape: shape, fit: Fit);
+        }
+
+        var options = new ImageFolderOptions
+        {
+            Recursive = Recursive || LabelsFromFolders,
+            LabelsFromFolders = LabelsFromFolders,
+            Fit = Fit,
+            Background = ParseColour(Background),
+            MaxCount = MaxCount == 0 ? null : MaxCount,
+            CacheDirectory = CacheDirectory,
+        };
+        return ImageFolder.Open(Folder!, shape, options, warn, cancellationToken);
+    }
+
+    private static Rgb ParseColour(string text) =>
+        text.Length == 7 && text[0] == '#' && int.TryParse(text.AsSpan(1), System.Globalization.NumberStyles.HexNumber, null, out var rgb)
+            ? new Rgb((byte)(rgb >> 16), (byte)(rgb >> 8), (byte)rgb)
+            : throw new InputException($"The background '{text}' is no colour: give #rrggbb, as #ffffff for white.");
+}

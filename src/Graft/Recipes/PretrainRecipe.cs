@@ -1,0 +1,53 @@
+using System.Text.Json.Nodes;
+using Graft.Diffusion;
+using Graft.Networks;
+using Graft.Torch;
+using Graft.Training;
+using Microsoft.Extensions.Logging;
+
+namespace Graft.Recipes;
+
+/// <summary>A source model trained from nothing: data, architecture, schedule and training, all in one file.</summary>
+public sealed record PretrainRecipe
+{
+    /// <summary>A short name.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>What it makes, from what, and how long it takes.</summary>
+    public string About { get; init; } = "";
+
+    /// <summary>The run's folder, which becomes the model.</summary>
+    public required string Out { get; init; }
+
+    /// <summary><c>auto</c>, <c>cpu</c>, <c>cuda</c> or <c>cuda:N</c>.</summary>
+    public string Device { get; init; } = "auto";
+
+    /// <summary>The pictures.</summary>
+    public required DataOptions Data { get; init; }
+
+    /// <summary>The architecture: keys of diffusers' <c>unet/config.json</c>.</summary>
+    public required JsonObject Network { get; init; }
+
+    /// <summary>The noise schedule: keys of diffusers' <c>scheduler_config.json</c>.</summary>
+    public JsonObject Schedule { get; init; } = [];
+
+    /// <summary>The training loop's settings.</summary>
+    public TrainingOptions Training { get; init; } = new();
+
+    /// <summary>Trains. At the end the run's folder is the model, with averaged weights.</summary>
+    /// <param name="run">How it is followed; its folder is <see cref="Out"/>.</param>
+    /// <exception cref="InputException">Data or options cannot be used.</exception>
+    public void Run(TrainingRun run)
+    {
+        Training.Validate();
+        var network = UNet2DOptions.FromJson(Network, $"recipe {Name}");
+        var schedule = ScheduleOptions.FromJson(Schedule);
+        using var model = DiffusionModel.Create(network, schedule, Training.Seed, Torch.Device.Parse(Device));
+        if (model.Schedule.Warning is { } warning)
+            run.Logger.LogWarning("{Warning}", warning);
+        var images = Data.Open(model.Shape, text => run.Logger.LogWarning("{Warning}", text), run.CancellationToken);
+        run.Logger.LogInformation("{Data}; a network of {Parameters:N0} parameters", images.Description, TorchRuntime.Run(() => model.Network.ParameterCount));
+        new Trainer(DenoisingStage.Create("pretrain", model, images, Training), Training, run with { Folder = Out }).Train();
+        model.Save(Out);
+    }
+}
