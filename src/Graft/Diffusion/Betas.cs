@@ -2,7 +2,7 @@ namespace Graft.Diffusion;
 
 /// <summary>
 /// The β_t of every named schedule. diffusers computes them in single precision, and a model trained with those values:
-/// so each is rounded where diffusers rounds. Everything after β is double precision.
+/// so β and α = 1 − β are rounded where diffusers rounds. Everything after them is double precision.
 /// </summary>
 internal static class Betas
 {
@@ -26,6 +26,9 @@ internal static class Betas
         return options.RescaleBetasZeroSnr ? RescaledToZeroTerminalSnr(betas) : betas;
     }
 
+    /// <summary>α = 1 − β as diffusers has it. The rounding shows at small t, where 1 − ᾱ is as small as 1e-4.</summary>
+    public static double Alpha(double beta) => 1f - (float)beta;
+
     /// <summary>Algorithm 1 of Lin et al. 2024: √ᾱ is shifted so that its last value is 0 and scaled so that its first stays.</summary>
     private static double[] RescaledToZeroTerminalSnr(double[] betas)
     {
@@ -34,14 +37,14 @@ internal static class Betas
         var roots = new double[betas.Length];
         var product = 1.0;
         for (var t = 0; t < betas.Length; t++)
-            roots[t] = Math.Sqrt(product *= 1 - betas[t]);
+            roots[t] = Math.Sqrt(product *= Alpha(betas[t]));
         var (first, last) = (roots[0], roots[^1]);
         var previous = 1.0;
         var rescaled = new double[betas.Length];
         for (var t = 0; t < betas.Length; t++)
         {
             var root = (roots[t] - last) * first / (first - last);
-            rescaled[t] = 1 - (root * root / previous);
+            rescaled[t] = (float)(1 - (root * root / previous));
             previous = root * root;
         }
 
@@ -70,14 +73,25 @@ internal static class Betas
         return Math.Sqrt(ratio / (1 + ratio));
     }
 
-    /// <summary>PyTorch's linspace in single precision: from both ends towards the middle.</summary>
+    /// <summary>
+    /// PyTorch's linspace in single precision, to the bit of its AVX2 kernel: eight at a time, each eight from the nearer end.
+    /// (PyTorch's other kernels differ from it in the last bit.)
+    /// </summary>
     private static float[] Linspace(double start, double end, int count)
     {
+        const int Lanes = 8;
         var (a, b) = ((float)start, (float)end);
         var step = count == 1 ? 0 : (b - a) / (count - 1);
         var values = new float[count];
         for (var i = 0; i < count; i++)
-            values[i] = i < count / 2 || count == 1 ? a + (step * i) : b - (step * (count - 1 - i));
+        {
+            var first = i < count / Lanes * Lanes ? i / Lanes * Lanes : i;
+            var value = first < count / 2 || count == 1
+                ? MathF.FusedMultiplyAdd(step, first, a)
+                : MathF.FusedMultiplyAdd(-step, count - 1 - first, b);
+            values[i] = value + (step * (i - first));
+        }
+
         return values;
     }
 

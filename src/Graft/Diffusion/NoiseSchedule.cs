@@ -4,7 +4,7 @@ namespace Graft.Diffusion;
 
 /// <summary>
 /// The forward process of diffusion, q(x_t | x_0) (Ho et al. 2020, section 2), for t = 0 to T − 1; t = 0 is the paper's t = 1.
-/// Tables are double precision, over diffusers' single-precision β. It holds no tensors, and is safe to share.
+/// Tables are double precision, over diffusers' single-precision β and α. It holds no tensors, and is safe to share.
 /// </summary>
 public sealed class NoiseSchedule
 {
@@ -23,7 +23,7 @@ public sealed class NoiseSchedule
         var product = 1.0;
         for (var t = 0; t < betas.Length; t++)
         {
-            alphas[t] = 1 - betas[t];
+            alphas[t] = Diffusion.Betas.Alpha(betas[t]);
             cumulative[t] = product *= alphas[t];
         }
 
@@ -39,7 +39,7 @@ public sealed class NoiseSchedule
     /// <summary>β_t.</summary>
     public IReadOnlyList<double> Betas { get; }
 
-    /// <summary>α_t = 1 − β_t.</summary>
+    /// <summary>α_t = 1 − β_t, in single precision.</summary>
     public IReadOnlyList<double> Alphas { get; }
 
     /// <summary>ᾱ_t, the product of α up to t (Ho et al. 2020, eq. 4).</summary>

@@ -133,6 +133,6 @@ public sealed partial record ScheduleOptions
             throw Unfit(key, value, "one of " + string.Join(", ", Enum.GetValues<T>().Select(NameOf)));
         }
 
-        public ImmutableSortedDictionary<string, JsonElement> Rest() => _keys.ToImmutableSortedDictionary(StringComparer.Ordinal);
+        public ImmutableSortedDictionary<string, JsonElement> Rest() => NoKeys.AddRange(_keys);
     }
 }

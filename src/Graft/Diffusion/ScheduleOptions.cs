@@ -9,6 +9,9 @@ namespace Graft.Diffusion;
 /// </summary>
 public sealed partial record ScheduleOptions
 {
+    private static readonly ImmutableSortedDictionary<string, JsonElement> NoKeys =
+        ImmutableSortedDictionary.Create<string, JsonElement>(StringComparer.Ordinal);
+
     /// <summary>T, the steps of the training schedule: 1 to 1,000,000.</summary>
     public int NumTrainTimesteps { get; init; } = 1000;
 
@@ -66,8 +69,7 @@ public sealed partial record ScheduleOptions
     public PreviousTimestep PreviousTimestep { get; init; } = PreviousTimestep.Listed;
 
     /// <summary>Keys that mean nothing here (<c>_class_name</c>, <c>_diffusers_version</c>, ...), kept for writing.</summary>
-    public ImmutableSortedDictionary<string, JsonElement> Other { get; init; } =
-        ImmutableSortedDictionary.Create<string, JsonElement>(StringComparer.Ordinal);
+    public ImmutableSortedDictionary<string, JsonElement> Other { get; init; } = NoKeys;
 
     /// <summary>Whether the network gives a second half of channels for the variance.</summary>
     public bool LearnsVariance => VarianceType is VarianceType.Learned or VarianceType.LearnedRange;
