@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Help;
 using System.CommandLine.Parsing;
 using Graft.Cli.Commands;
 using Graft.Training;
@@ -15,7 +16,9 @@ internal static class Program
         var parsed = CommandTree().Parse(arguments);
         if (parsed.Errors.Count > 0)
         {
-            Terminal.Error($"{parsed.Errors[0].Message.TrimEnd('.')}: `{HelpFor(parsed.CommandResult)}` shows what there is.");
+            // With an unknown word the parser also says that a command is missing; the word is the better news.
+            var error = parsed.Errors.FirstOrDefault(e => e.Message.StartsWith("Unrecognized", StringComparison.Ordinal)) ?? parsed.Errors[0];
+            Terminal.Error($"{error.Message.TrimEnd('.')}: `{HelpFor(parsed.CommandResult)}` shows what there is.");
             return 2;
         }
 
@@ -58,8 +61,11 @@ internal static class Program
         }
     }
 
-    private static RootCommand CommandTree() => new("Transfer learning for diffusion models: adapt a pretrained model to a handful of pictures.")
+    // A Command, not a RootCommand: that one is called after the program's file.
+    private static Command CommandTree() => new("graft", "Transfer learning for diffusion models: adapt a pretrained model to a handful of pictures.")
     {
+        new HelpOption { Recursive = true },
+        new VersionOption(),
         DemoCommand.Create(),
         AdaptCommand.Create(),
         SampleCommand.Create(),
@@ -72,8 +78,8 @@ internal static class Program
     private static string HelpFor(CommandResult? result)
     {
         var names = new List<string>();
-        for (SymbolResult? at = result; at is CommandResult { Command: not RootCommand } command; at = at.Parent)
+        for (SymbolResult? at = result; at is CommandResult command; at = at.Parent)
             names.Insert(0, command.Command.Name);
-        return string.Join(' ', ["graft", .. names, "--help"]);
+        return string.Join(' ', [.. names, "--help"]);
     }
 }

@@ -3,26 +3,29 @@ using Spectre.Console;
 
 namespace Graft.Cli;
 
-/// <summary>What people read: results go to standard output, notes and errors to standard error.</summary>
+/// <summary>What people read: results go to standard output, notes and errors to standard error; a message is one line.</summary>
 internal static class Terminal
 {
-    /// <summary>Standard error, with colours where it is a terminal.</summary>
+    /// <summary>Standard error, for progress bars.</summary>
     internal static IAnsiConsole Notes { get; } = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
 
-    /// <summary>Standard output.</summary>
+    /// <summary>Standard output, for tables.</summary>
     internal static IAnsiConsole Results { get; } = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Out) });
 
-    internal static void Error(string message) => Notes.MarkupLineInterpolated($"[red]error:[/] {message}");
+    /// <summary>A logger that writes notes and warnings.</summary>
+    internal static ILogger Logger { get; } = new NoteLogger();
 
-    internal static void Warning(string message) => Notes.MarkupLineInterpolated($"[yellow]warning:[/] {message}");
+    internal static void Error(string message) => Write("error:", 31, message);
 
-    internal static void Note(string message) => Notes.MarkupLineInterpolated($"{message}");
+    internal static void Warning(string message) => Write("warning:", 33, message);
 
-    /// <summary>A line of the result, unwrapped and unstyled.</summary>
+    internal static void Note(string message) => Console.Error.WriteLine(message);
+
+    /// <summary>A line of the result.</summary>
     internal static void Result(string line) => Console.Out.WriteLine(line);
 
-    /// <summary>A logger that writes notes.</summary>
-    internal static ILogger Logger { get; } = new NoteLogger();
+    private static void Write(string kind, int colour, string message) => Console.Error.WriteLine(
+        Console.IsErrorRedirected ? $"{kind} {message}" : $"\e[{colour}m{kind}\e[0m {message}");
 
     private sealed class NoteLogger : ILogger
     {
