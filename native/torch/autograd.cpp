@@ -28,7 +28,13 @@ graft_tensor graft_tensor_grad(graft_tensor handle) {
 int32_t graft_tensor_set_grad(graft_tensor handle, graft_tensor grad) {
     return graft::guarded(
         [&] {
-            graft::borrow(handle).mutable_grad() = graft::borrow(grad);
+            auto tensor = graft::borrow(handle), value = graft::borrow(grad);
+            // libtorch would take anything here and fail, or overrun, when the next gradient is added
+            if (value.defined() && (value.sizes() != tensor.sizes() || value.scalar_type() != tensor.scalar_type() ||
+                                    value.device() != tensor.device()))
+                throw std::invalid_argument("the gradient of " + graft::describe(tensor) + " cannot be " +
+                                            graft::describe(value));
+            tensor.mutable_grad() = value;
             return 0;
         },
         -1);
@@ -52,9 +58,19 @@ int32_t graft_gradients(const graft_tensor* outputs, const graft_tensor* seeds, 
     return graft::guarded(
         [&] {
             c10::AutoGradMode mode(true);
-            auto grads = torch::autograd::grad(graft::collect(outputs, count), graft::collect(inputs, input_count),
-                                               graft::collect(seeds, count), retain_graph != 0, create_graph != 0,
-                                               allow_unused != 0);
+            auto wanted = graft::collect(inputs, input_count);
+            for (size_t i = 0; i < wanted.size(); i++) {
+                if (!wanted[i].requires_grad())
+                    throw std::invalid_argument("gradients: input " + std::to_string(i) + ", " +
+                                                graft::describe(wanted[i]) + ", does not require a gradient");
+            }
+            auto grads = torch::autograd::grad(graft::collect(outputs, count), wanted, graft::collect(seeds, count),
+                                               retain_graph != 0, create_graph != 0, /*allow_unused=*/true);
+            for (size_t i = 0; i < grads.size(); i++) {
+                if (allow_unused == 0 && !grads[i].defined())
+                    throw std::invalid_argument("gradients: input " + std::to_string(i) + ", " +
+                                                graft::describe(wanted[i]) + ", was not used to compute the output");
+            }
             for (size_t i = 0; i < grads.size(); i++) results[i] = grads[i].defined() ? graft::give(grads[i]) : nullptr;
             return 0;
         },

@@ -157,6 +157,15 @@ graft_value unmarshal(const c10::IValue& result) {
     return out;
 }
 
+void take_back(const graft_value& value) {
+    auto release = [](const void* p) { graft_tensor_release(reinterpret_cast<graft_tensor>(const_cast<void*>(p))); };
+    if (value.kind == GRAFT_TENSOR) release(value.p);
+    if (value.kind == GRAFT_TENSORS) {
+        for (int32_t i = 0; i < value.count; i++) release(static_cast<const graft_tensor*>(value.p)[i]);
+        std::free(const_cast<void*>(value.p));
+    }
+}
+
 std::string describe_call(const Operator& op, const graft_value* arguments, int32_t count) {
     std::string text = op.name + "(";
     for (int32_t i = 0; i < count; i++) {
@@ -240,14 +249,24 @@ int32_t graft_call(graft_operator op_, int32_t grad_mode, const graft_value* arg
             if (stack.size() > static_cast<size_t>(capacity))
                 throw std::invalid_argument("returns " + std::to_string(stack.size()) + " values where room is for " +
                                             std::to_string(capacity));
-            for (size_t i = 0; i < stack.size(); i++) results[i] = graft::unmarshal(stack[i]);
+            size_t done = 0;
+            try {
+                for (; done < stack.size(); done++) results[done] = graft::unmarshal(stack[done]);
+            } catch (...) {
+                while (done > 0) graft::take_back(results[--done]);  // the caller gets an error and no handles
+                throw;
+            }
             return static_cast<int32_t>(stack.size());
         },
         -1);
     if (code < 0) {
-        auto message = graft::last_error();
-        auto call = graft::guarded([&] { return graft::describe_call(op, arguments, count); }, op.name);
-        graft::last_error() = call + ": " + message + " [schema: " + op.schema + "]";
+        graft::guarded(
+            [&] {
+                auto message = graft::last_error();
+                graft::last_error() = graft::describe_call(op, arguments, count) + ": " + message + " [schema: " + op.schema + "]";
+                return 0;
+            },
+            0);
     }
     return code;
 }

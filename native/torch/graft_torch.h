@@ -95,7 +95,7 @@ typedef struct {
     double ema_decay;   // of this step
     int64_t step;       // 1 for the first
 } graft_adamw;
-// ema may be null, or hold nulls. Returns 0; *norm is the gradient's global norm before clipping.
+// A parameter whose gradient is null is left alone; its average still moves. ema may be null, or hold nulls. Returns 0; *norm is the gradient's global norm before clipping.
 // Where the norm is not finite nothing is changed and 1 is returned.
 GRAFT_API int32_t graft_adamw_step(const graft_adamw* options, int32_t count, const graft_tensor* parameters,
                                    const graft_tensor* gradients, const graft_tensor* exp_avg,

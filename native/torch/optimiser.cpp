@@ -25,8 +25,9 @@ bool fast(const Slot& s) {
         return t.is_cpu() && t.is_contiguous() && t.scalar_type() == s.parameter.scalar_type();
     };
     auto type = s.parameter.scalar_type();
-    return (type == at::kFloat || type == at::kDouble) && simple(s.parameter) && simple(s.gradient) && simple(s.exp_avg) &&
-           simple(s.exp_avg_sq) && (!s.ema.defined() || simple(s.ema));
+    return (type == at::kFloat || type == at::kDouble) && simple(s.parameter) &&
+           (!s.gradient.defined() || simple(s.gradient)) && simple(s.exp_avg) && simple(s.exp_avg_sq) &&
+           (!s.ema.defined() || simple(s.ema));
 }
 
 template <class T>
@@ -43,20 +44,22 @@ struct Factors {
 template <class T>
 void update(const Slot& s, const Factors& f, int64_t begin, int64_t end) {
     T* p = s.parameter.data_ptr<T>();
-    const T* gradient = s.gradient.data_ptr<T>();
-    T* m = s.exp_avg.data_ptr<T>();
-    T* v = s.exp_avg_sq.data_ptr<T>();
     T* ema = s.ema.defined() ? s.ema.data_ptr<T>() : nullptr;
     const T clip = static_cast<T>(f.clip), decay = static_cast<T>(f.decay), b1 = static_cast<T>(f.beta1),
             b2 = static_cast<T>(f.beta2), c1 = static_cast<T>(1 - f.beta1), c2 = static_cast<T>(1 - f.beta2),
             size = static_cast<T>(f.step_size), root = static_cast<T>(f.root_correction), eps = static_cast<T>(f.epsilon),
             blend = static_cast<T>(1 - f.ema);
+    if (s.gradient.defined()) {
+        const T* gradient = s.gradient.data_ptr<T>();
+        T* m = s.exp_avg.data_ptr<T>();
+        T* v = s.exp_avg_sq.data_ptr<T>();
 #pragma GCC ivdep
-    for (int64_t i = begin; i < end; i++) {
-        T g = gradient[i] * clip;
-        m[i] = m[i] * b1 + g * c1;
-        v[i] = v[i] * b2 + g * g * c2;
-        p[i] = p[i] * decay - size * (m[i] / (std::sqrt(v[i]) / root + eps));
+        for (int64_t i = begin; i < end; i++) {
+            T g = gradient[i] * clip;
+            m[i] = m[i] * b1 + g * c1;
+            v[i] = v[i] * b2 + g * g * c2;
+            p[i] = p[i] * decay - size * (m[i] / (std::sqrt(v[i]) / root + eps));
+        }
     }
     if (ema != nullptr) {
 #pragma GCC ivdep
@@ -65,11 +68,12 @@ void update(const Slot& s, const Factors& f, int64_t begin, int64_t end) {
 }
 
 void update_general(const Slot& s, const Factors& f) {
-    c10::AutoGradMode mode(false);
-    auto g = f.clip == 1 ? s.gradient : s.gradient * f.clip;
-    s.exp_avg.mul_(f.beta1).add_(g, 1 - f.beta1);
-    s.exp_avg_sq.mul_(f.beta2).addcmul_(g, g, 1 - f.beta2);
-    s.parameter.mul_(f.decay).addcdiv_(s.exp_avg, s.exp_avg_sq.sqrt().div_(f.root_correction).add_(f.epsilon), -f.step_size);
+    if (s.gradient.defined()) {
+        auto g = f.clip == 1 ? s.gradient : s.gradient * f.clip;
+        s.exp_avg.mul_(f.beta1).add_(g, 1 - f.beta1);
+        s.exp_avg_sq.mul_(f.beta2).addcmul_(g, g, 1 - f.beta2);
+        s.parameter.mul_(f.decay).addcdiv_(s.exp_avg, s.exp_avg_sq.sqrt().div_(f.root_correction).add_(f.epsilon), -f.step_size);
+    }
     if (s.ema.defined()) s.ema.sub_((s.ema - s.parameter).mul_(1 - f.ema));
 }
 
@@ -82,18 +86,20 @@ extern "C" int32_t graft_adamw_step(const graft_adamw* o, int32_t count, const g
     using namespace graft;
     return guarded(
         [&]() -> int32_t {
+            c10::AutoGradMode mode(false);
             std::vector<Slot> slots;
             std::vector<Chunk> chunks;
             std::vector<size_t> general;
             for (int32_t i = 0; i < count; i++) {
-                if (gradients[i] == nullptr) continue;  // not reached by this loss
                 Slot s{borrow(parameters[i]), borrow(gradients[i]), borrow(exp_avg[i]), borrow(exp_avg_sq[i]),
                        ema == nullptr ? at::Tensor() : borrow(ema[i])};
-                if (s.gradient.sizes() != s.parameter.sizes() || s.exp_avg.sizes() != s.parameter.sizes() ||
-                    s.exp_avg_sq.sizes() != s.parameter.sizes())
-                    throw std::invalid_argument("AdamW: parameter " + std::to_string(i) + " is " + describe(s.parameter) +
-                                                " and its gradient " + describe(s.gradient));
-                if (!s.gradient.is_contiguous()) s.gradient = s.gradient.contiguous();
+                if (!s.gradient.defined() && !s.ema.defined()) continue;  // not reached by this loss; only its average moves
+                for (const auto& t : {s.gradient, s.exp_avg, s.exp_avg_sq, s.ema}) {
+                    if (t.defined() && t.sizes() != s.parameter.sizes())
+                        throw std::invalid_argument("AdamW: parameter " + std::to_string(i) + " is " +
+                                                    describe(s.parameter) + " and its gradient or state " + describe(t));
+                }
+                if (s.gradient.defined() && !s.gradient.is_contiguous()) s.gradient = s.gradient.contiguous();
                 if (fast(s)) {
                     for (int64_t b = 0; b < s.parameter.numel(); b += kChunk)
                         chunks.push_back({slots.size(), b, std::min(b + kChunk, s.parameter.numel())});
@@ -109,6 +115,7 @@ extern "C" int32_t graft_adamw_step(const graft_adamw* o, int32_t count, const g
                 for (int64_t k = begin; k < end; k++) {
                     const auto& c = chunks[static_cast<size_t>(k)];
                     const auto& g = slots[c.slot].gradient;
+                    if (!g.defined()) continue;
                     sums[static_cast<size_t>(k)] = g.scalar_type() == at::kFloat
                                                        ? square_sum(g.data_ptr<float>(), c.begin, c.end)
                                                        : square_sum(g.data_ptr<double>(), c.begin, c.end);
@@ -116,7 +123,9 @@ extern "C" int32_t graft_adamw_step(const graft_adamw* o, int32_t count, const g
             });
             double total = 0;
             for (double s : sums) total += s;
-            for (auto k : general) total += at::square(slots[k].gradient.to(at::kDouble)).sum().item<double>();
+            for (auto k : general) {
+                if (slots[k].gradient.defined()) total += at::square(slots[k].gradient.to(at::kDouble)).sum().item<double>();
+            }
             *norm = std::sqrt(total);
             if (!std::isfinite(total)) return 1;
 
@@ -140,6 +149,15 @@ extern "C" int32_t graft_adamw_step(const graft_adamw* o, int32_t count, const g
                 }
             });
             for (auto k : general) update_general(slots[k], f);
+            // The fast path wrote behind autograd's back: a graph that holds the old values must not be run on the new ones.
+            for (const auto& c : chunks) {
+                if (c.begin != 0) continue;
+                const auto& s = slots[c.slot];
+                if (s.gradient.defined()) {
+                    for (const auto& t : {s.parameter, s.exp_avg, s.exp_avg_sq}) t.unsafeGetTensorImpl()->bump_version();
+                }
+                if (s.ema.defined()) s.ema.unsafeGetTensorImpl()->bump_version();
+            }
             return 0;
         },
         -1);

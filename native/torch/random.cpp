@@ -30,38 +30,39 @@ inline Block philox(uint64_t key, uint64_t step, uint64_t item, uint32_t block) 
 }
 
 // Four values from one block; in double, so that rounding to the output's type is the only difference between types.
-inline void values(int32_t distribution, const Block& b, int64_t low, int64_t high, double* out) {
+// Integers stay integers: a double cannot hold all of them.
+template <class T>
+inline void values(int32_t distribution, const Block& b, int64_t low, uint64_t range, T* out) {
     switch (distribution) {
         case GRAFT_UNIFORM:
-            for (int i = 0; i < 4; i++) out[i] = (b.x[i] >> 8) * 0x1p-24;
+            for (int i = 0; i < 4; i++) out[i] = static_cast<T>((b.x[i] >> 8) * 0x1p-24);
             break;
         case GRAFT_NORMAL:
             for (int i = 0; i < 4; i += 2) {  // Box-Muller; the half keeps the logarithm's argument above 0
                 double r = std::sqrt(-2.0 * std::log((b.x[i] + 0.5) * 0x1p-32));
                 double angle = 6.283185307179586476925 * (b.x[i + 1] * 0x1p-32);
-                out[i] = r * std::cos(angle);
-                out[i + 1] = r * std::sin(angle);
+                out[i] = static_cast<T>(r * std::cos(angle));
+                out[i + 1] = static_cast<T>(r * std::sin(angle));
             }
             break;
-        default: {
-            auto range = static_cast<uint64_t>(high - low);
-            for (int i = 0; i < 4; i++) out[i] = static_cast<double>(low + static_cast<int64_t>((b.x[i] * range) >> 32));
-        }
+        default:
+            for (int i = 0; i < 4; i++) out[i] = static_cast<T>(low + static_cast<int64_t>((b.x[i] * range) >> 32));
     }
 }
 
 template <class T>
 void fill(int32_t distribution, uint64_t key, uint64_t step, const int64_t* items, int64_t item_count, int64_t low,
           int64_t high, T* out, int64_t per_item) {
+    const uint64_t range = static_cast<uint64_t>(high) - static_cast<uint64_t>(low);
     const int64_t blocks = (per_item + 3) / 4;
     at::parallel_for(0, item_count * blocks, 1024, [&](int64_t begin, int64_t end) {
         for (int64_t k = begin; k < end; k++) {
             int64_t item = k / blocks, block = k % blocks;
-            double four[4];
+            T four[4];
             values(distribution, philox(key, step, static_cast<uint64_t>(items[item]), static_cast<uint32_t>(block)), low,
-                   high, four);
+                   range, four);
             T* row = out + item * per_item;
-            for (int64_t i = 0; i < 4 && block * 4 + i < per_item; i++) row[block * 4 + i] = static_cast<T>(four[i]);
+            for (int64_t i = 0; i < 4 && block * 4 + i < per_item; i++) row[block * 4 + i] = four[i];
         }
     });
 }
@@ -76,10 +77,13 @@ extern "C" int32_t graft_random_fill(int32_t distribution, uint64_t key, uint64_
             auto out = graft::borrow(handle);
             if (!out.is_cpu() || !out.is_contiguous())
                 throw std::invalid_argument("random numbers are drawn into contiguous CPU tensors");
+            if (out.numel() == 0) return 0;
             if (item_count <= 0 || out.numel() % item_count != 0)
                 throw std::invalid_argument("the items do not divide " + graft::describe(out));
-            if (distribution == GRAFT_INTEGER && (high <= low || high - low > 0xffffffffLL))
+            if (distribution == GRAFT_INTEGER && (high <= low || static_cast<uint64_t>(high) - static_cast<uint64_t>(low) > 0xffffffffULL))
                 throw std::invalid_argument("an empty or too wide range of integers");
+            if ((distribution == GRAFT_INTEGER) != (out.scalar_type() == at::kLong))
+                throw std::invalid_argument("random integers come as int64, other numbers as float32 or float64");
             const int64_t per_item = out.numel() / item_count;
             if (per_item / 4 >= 0xffffffffLL) throw std::invalid_argument("an item of more than 2^34 values");
             auto run = [&](auto* p) {
@@ -89,7 +93,7 @@ extern "C" int32_t graft_random_fill(int32_t distribution, uint64_t key, uint64_
                 case at::kFloat: run(out.data_ptr<float>()); break;
                 case at::kDouble: run(out.data_ptr<double>()); break;
                 case at::kLong: run(out.data_ptr<int64_t>()); break;
-                default: throw std::invalid_argument("random numbers come as float32, float64 or int64");
+                default: throw std::invalid_argument("random integers come as int64, other numbers as float32 or float64");
             }
             return 0;
         },

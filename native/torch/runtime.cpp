@@ -31,8 +31,12 @@ const char* graft_last_error(void) { return graft::last_error().c_str(); }
 const char* graft_version(void) { return TORCH_VERSION; }
 
 const char* graft_build_info(void) {
-    static const std::string text = at::show_config() + at::get_parallel_info();
-    return text.c_str();
+    return graft::guarded(
+        [] {
+            static const std::string text = at::show_config() + at::get_parallel_info();
+            return text.c_str();
+        },
+        "");
 }
 
 int32_t graft_set_threads(int32_t count) {
@@ -47,7 +51,9 @@ int32_t graft_set_threads(int32_t count) {
         -1);
 }
 
-int32_t graft_get_threads(void) { return at::get_num_threads(); }
+int32_t graft_get_threads(void) {
+    return graft::guarded([]() -> int32_t { return at::get_num_threads(); }, -1);
+}
 
 int32_t graft_device_count(int32_t device_type) {
     return graft::guarded(

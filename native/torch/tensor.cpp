@@ -48,6 +48,8 @@ void* graft_tensor_data(graft_tensor handle) {
             auto t = graft::borrow(handle);
             if (!t.is_cpu() || !t.is_contiguous())
                 throw std::invalid_argument("the data of " + graft::describe(t) + " is asked for, which is not contiguous on the CPU");
+            if (t.is_conj() || t.is_neg())  // what lies there is not yet the value
+                throw std::invalid_argument("the data of " + graft::describe(t) + " is asked for before it was resolved");
             return t.data_ptr();
         },
         nullptr);
@@ -56,7 +58,7 @@ void* graft_tensor_data(graft_tensor handle) {
 int32_t graft_tensor_set_requires_grad(graft_tensor handle, int32_t value) {
     return graft::guarded(
         [&] {
-            graft::borrow(handle).set_requires_grad(value != 0);
+            graft::borrow(handle).requires_grad_(value != 0);  // unlike set_requires_grad this refuses what is no leaf
             return 0;
         },
         -1);

@@ -71,7 +71,9 @@ public static class Functional
 
     /// <summary>scale · a·b in one pass: a [B, N, K], b [B, K, M].</summary>
     public static Tensor ScaledBatchMatMul(Tensor a, Tensor b, double scale) =>
-        BaddbmmOp.Call(Tensor.Empty([1, 1, 1], a.Type, a.Device), a, b, 0.0, scale);
+        // Zeros and beta 1, not beta 0: there libtorch 1.13 multiplies memory that was never set by 0, and NaN stays NaN
+        // (pytorch issue 96037).
+        BaddbmmOp.Call(Tensor.Zeros([1, 1, 1], a.Type, a.Device), a, b, 1.0, scale);
 
     /// <summary>softmax(scale · q·kᵀ)·v. q [B, N, d], k and v [B, M, d]; the softmax runs in <paramref name="softmaxType"/> if given.</summary>
     public static Tensor Attention(Tensor q, Tensor k, Tensor v, double scale, DType? softmaxType = null)

@@ -60,7 +60,11 @@ public static class TorchRuntime
     /// <summary>Devices of a kind that libtorch can use.</summary>
     public static int DeviceCount(DeviceType type) => Run(() => NativeMethods.graft_device_count((int)type));
 
-    /// <summary>Runs tensor work on the thread that owns libtorch and waits for it; runs at once if already there.</summary>
+    /// <summary>
+    /// Runs tensor work on the thread that owns libtorch and waits for it; runs at once if already there.
+    /// Scopes and gradient modes that the work opens end with it.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">The work left a scope or a gradient mode open.</exception>
     public static T Run<T>(Func<T> work)
     {
         if (Environment.CurrentManagedThreadId == _workerId)
@@ -78,6 +82,14 @@ public static class TorchRuntime
             catch (Exception e)
             {
                 error = ExceptionDispatchInfo.Capture(e);
+            }
+
+            // The next work may be somebody else's: it must find the thread as this one did.
+            var open = TensorScope.CloseAll();
+            if ((!Autograd.Reset() || open) && error is null)
+            {
+                error = ExceptionDispatchInfo.Capture(new InvalidOperationException(
+                    "The work left a TensorScope or a gradient mode open: dispose them inside the call of TorchRuntime.Run that made them."));
             }
 
             done.Set();

@@ -32,7 +32,7 @@ public static unsafe class Autograd
     /// <param name="seed">The vector of the vector-Jacobian product, of <paramref name="output"/>'s shape.</param>
     /// <param name="retainGraph">Keep what was recorded for another pass.</param>
     /// <param name="createGraph">Record this pass too (double backward).</param>
-    /// <exception cref="TorchException">An input was not used.</exception>
+    /// <exception cref="TorchException">An input requires no gradient, or was not used.</exception>
     public static Tensor[] Gradients(
         Tensor output, ReadOnlySpan<Tensor> inputs, Tensor? seed = null, bool retainGraph = false, bool createGraph = false)
     {
@@ -54,10 +54,19 @@ public static unsafe class Autograd
         return Array.ConvertAll(results, Tensor.Wrap);
     }
 
-    /// <summary>Restores the mode on disposal.</summary>
+    /// <summary>Lets operators record again, whatever the work that just ended left behind.</summary>
+    /// <returns>Whether it had left them recording.</returns>
+    internal static bool Reset()
+    {
+        var was = IsEnabled;
+        IsEnabled = true;
+        return was;
+    }
+
+    /// <summary>Restores the mode on disposal. The default value changes nothing, so that a scope can be conditional.</summary>
     public readonly struct ModeScope : IDisposable
     {
-        private readonly bool _previous;
+        private readonly bool? _previous;
 
         internal ModeScope(bool enabled)
         {
@@ -67,6 +76,6 @@ public static unsafe class Autograd
         }
 
         /// <inheritdoc/>
-        public void Dispose() => IsEnabled = _previous;
+        public void Dispose() => IsEnabled = _previous ?? IsEnabled;
     }
 }

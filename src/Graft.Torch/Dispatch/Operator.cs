@@ -37,14 +37,18 @@ public sealed unsafe class Operator
         var results = stackalloc NativeValue[MaxResults];
         var count = Invoke(arguments, results);
         if (count < 1 || results[0].Kind != NativeKind.Tensor)
-            throw new TorchException($"{_name} does not return a tensor [schema: {Schema}]");
+        {
+            ReleaseAll(results, count);
+            throw new TorchException($"{_name} gave no tensor first: it was called as one that does [schema: {Schema}]");
+        }
+
         for (var i = 1; i < count; i++)
             Release(results[i]);
         return Tensor.Wrap(results[0].Pointer);
     }
 
     /// <summary>Calls an operator that returns a fixed number of tensors, or one list of tensors.</summary>
-    /// <exception cref="TorchException">The arguments do not fit, or libtorch refused.</exception>
+    /// <exception cref="TorchException">The arguments do not fit, libtorch refused, or a result is no tensor.</exception>
     public Tensor[] CallMany(params ReadOnlySpan<Argument> arguments)
     {
         var results = stackalloc NativeValue[MaxResults];
@@ -58,14 +62,18 @@ public sealed unsafe class Operator
             return list;
         }
 
-        var tensors = new List<Tensor>(count);
         for (var i = 0; i < count; i++)
         {
             if (results[i].Kind == NativeKind.Tensor)
-                tensors.Add(Tensor.Wrap(results[i].Pointer));
+                continue;
+            ReleaseAll(results, count); // leaving one out would shift those behind it
+            throw new TorchException($"{_name} gave no tensor as its result {i} [schema: {Schema}]");
         }
 
-        return [.. tensors];
+        var tensors = new Tensor[count];
+        for (var i = 0; i < count; i++)
+            tensors[i] = Tensor.Wrap(results[i].Pointer);
+        return tensors;
     }
 
     /// <summary>Calls an operator for its effect (an in-place one).</summary>
@@ -74,6 +82,13 @@ public sealed unsafe class Operator
     {
         var results = stackalloc NativeValue[MaxResults];
         var count = Invoke(arguments, results);
+        ReleaseAll(results, count);
+        foreach (var argument in arguments)
+            (argument.Reference as Tensor)?.Forget();
+    }
+
+    private static void ReleaseAll(NativeValue* results, int count)
+    {
         for (var i = 0; i < count; i++)
             Release(results[i]);
     }
@@ -82,6 +97,11 @@ public sealed unsafe class Operator
     {
         if (value.Kind == NativeKind.Tensor)
             NativeMethods.graft_tensor_release(value.Pointer);
+        if (value.Kind != NativeKind.Tensors)
+            return;
+        for (var i = 0; i < value.Count; i++)
+            NativeMethods.graft_tensor_release(((nint*)value.Pointer)[i]);
+        NativeMethods.graft_free((void*)value.Pointer);
     }
 
     private nint Find()

@@ -88,6 +88,10 @@ public sealed class Embedding(long entries, long size) : WeightedModule([entries
 /// </summary>
 public sealed class Dropout(double rate) : Module
 {
+    private readonly double _rate = rate is >= 0 and <= 1
+        ? rate
+        : throw new ArgumentOutOfRangeException(nameof(rate), rate, "The rate of drop-out is from 0 to 1.");
+
     private KeyedRandom? _random;
     private long _step;
     private long[] _items = [];
@@ -96,12 +100,14 @@ public sealed class Dropout(double rate) : Module
     /// <exception cref="InvalidOperationException">A training pass before <see cref="Module.BeginBatch"/>, or with another batch size.</exception>
     public Tensor Forward(Tensor x)
     {
-        if (!IsTraining || rate == 0)
+        if (!IsTraining || _rate == 0)
             return x;
+        if (_rate == 1)
+            return x * 0.0;
         if (_random is null || _items.Length != x.Size(0))
             throw new InvalidOperationException("Drop-out needs to know its items: call BeginBatch before a training pass.");
         var uniform = _random.Uniform(_step, _items, x.Shape[1..]);
-        var mask = (uniform.IsGreater(rate).To(x.Type) * (1 / (1 - rate))).To(x.Device);
+        var mask = (uniform.IsGreater(_rate).To(x.Type) * (1 / (1 - _rate))).To(x.Device);
         return x * mask;
     }
 

@@ -9,6 +9,9 @@ internal static partial class NativeLoader
     private static readonly Lock Gate = new();
     private static bool _prepared;
 
+    /// <summary>Where the native library lies: beside the program.</summary>
+    internal static string Folder { get; set; } = AppContext.BaseDirectory;
+
     /// <summary>Whether libtorch has been loaded into this process.</summary>
     internal static bool Loaded { get; private set; }
 
@@ -31,7 +34,7 @@ internal static partial class NativeLoader
     {
         if (name != NativeMethods.Library)
             return 0;
-        var file = Path.Combine(AppContext.BaseDirectory, "libgraft_torch.so");
+        var file = Path.Combine(Folder, "libgraft_torch.so");
         if (!File.Exists(file))
         {
             throw new GraftException(
@@ -46,8 +49,10 @@ internal static partial class NativeLoader
         }
         catch (DllNotFoundException e)
         {
+            // The runtime puts general advice before the loader's own words, which are the last line.
+            var reason = e.Message.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)[^1];
             throw new GraftException(
-                $"libtorch could not be loaded ({e.Message.ReplaceLineEndings(" ")}): install libtorch-dev with libopenblas0-pthread, or set LIBTORCH to a libtorch and run ./graft again.",
+                $"libtorch could not be loaded ({reason}): install libtorch-dev with libopenblas0-pthread, or set LIBTORCH to a libtorch and run ./graft again.",
                 e);
         }
     }

@@ -40,6 +40,7 @@ public sealed unsafe class AdamW : IDisposable
     public AdamW(IEnumerable<NamedTensor> parameters, AdamWOptions options, bool average)
     {
         using var mode = Autograd.NoGrad();
+        using var scope = new TensorScope(); // a clone's source must not outlive this
         _options = options;
         _parameters = [.. parameters];
         _mean = Array.ConvertAll(_parameters, p => Tensor.Zeros(p.Value.Shape.ToArray(), p.Value.Type, p.Value.Device).Keep());
@@ -65,7 +66,10 @@ public sealed unsafe class AdamW : IDisposable
         }
     }
 
-    /// <summary>Takes one step from the parameters' summed gradients, which are then dropped.</summary>
+    /// <summary>
+    /// Takes one step from the parameters' summed gradients, which are then dropped. A parameter without one stays as it is
+    /// (its average still moves). All share one count of steps, where PyTorch counts them for each parameter.
+    /// </summary>
     /// <param name="learningRate">Of this step.</param>
     /// <param name="emaDecay">Of this step, in [0, 1]; the average becomes decay·average + (1-decay)·weights.</param>
     /// <returns>The global norm of the gradients before clipping. Where it is not finite nothing was changed.</returns>

@@ -49,8 +49,14 @@ public sealed unsafe class KeyedRandom
     public double Uniform(long step, long item, int position = 0) => (Bits(step, item, position) >> 8) * (1.0 / (1 << 24));
 
     /// <summary>One integer from <paramref name="low"/> to below <paramref name="high"/>, without libtorch.</summary>
-    public long Integer(long step, long item, long low, long high, int position = 0) =>
-        low + (long)((Bits(step, item, position) * (ulong)(high - low)) >> 32);
+    /// <exception cref="ArgumentOutOfRangeException">The range is empty or holds more than 2³²-1 integers.</exception>
+    public long Integer(long step, long item, long low, long high, int position = 0)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(low, high);
+        var range = unchecked((ulong)high - (ulong)low);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(range, uint.MaxValue, nameof(high));
+        return low + (long)((Bits(step, item, position) * range) >> 32);
+    }
 
     /// <summary>A permutation of 0 … count-1 that depends on <paramref name="step"/> only (Fisher-Yates).</summary>
     public int[] Permutation(long step, int count)
@@ -67,12 +73,25 @@ public sealed unsafe class KeyedRandom
         return order;
     }
 
-    /// <summary>32 random bits, without libtorch.</summary>
+    /// <summary>32 random bits, without libtorch. The lower 48 bits of step and item count, so that both fit one counter.</summary>
     public uint Bits(long step, long item, int position = 0)
     {
-        uint k0 = (uint)_key, k1 = (uint)(_key >> 32);
-        uint c0 = (uint)(position / 4), c1 = (uint)item, c2 = (uint)step;
-        var c3 = ((uint)(item >> 32) << 16) | ((uint)(step >> 32) & 0xffff);
+        ArgumentOutOfRangeException.ThrowIfNegative(position);
+        var block = Philox(
+            _key, (uint)(position / 4), (uint)item, (uint)step, ((uint)(item >> 32) << 16) | ((uint)(step >> 32) & 0xffff));
+        return (position % 4) switch
+        {
+            0 => block.X0,
+            1 => block.X1,
+            2 => block.X2,
+            _ => block.X3,
+        };
+    }
+
+    /// <summary>Philox4x32-10: one block of 128 random bits from a key and a counter.</summary>
+    internal static (uint X0, uint X1, uint X2, uint X3) Philox(ulong key, uint c0, uint c1, uint c2, uint c3)
+    {
+        uint k0 = (uint)key, k1 = (uint)(key >> 32);
         for (var round = 0; round < 10; round++)
         {
             ulong p0 = (ulong)0xD2511F53 * c0, p1 = (ulong)0xCD9E8D57 * c2;
@@ -81,13 +100,7 @@ public sealed unsafe class KeyedRandom
             k1 += 0xBB67AE85;
         }
 
-        return (position % 4) switch
-        {
-            0 => c0,
-            1 => c1,
-            2 => c2,
-            _ => c3,
-        };
+        return (c0, c1, c2, c3);
     }
 
     private static ulong Mix(ulong z) // splitmix64
@@ -114,7 +127,11 @@ public sealed unsafe class KeyedRandom
         {
             var code = NativeMethods.graft_random_fill(
                 (int)distribution, _key, (ulong)step, p, items.Length, low, high, output.Handle);
-            return code >= 0 ? output : throw TorchException.Last();
+            if (code >= 0)
+                return output;
+            var error = TorchException.Last();
+            output.Dispose();
+            throw error;
         }
     }
 }

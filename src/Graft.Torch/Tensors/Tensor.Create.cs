@@ -14,6 +14,8 @@ public sealed unsafe partial class Tensor
     private static readonly Operator CopyOp = new("aten::copy_");
     private static readonly Operator ContiguousOp = new("aten::contiguous");
     private static readonly Operator CloneOp = new("aten::clone");
+    private static readonly Operator ResolveConjugateOp = new("aten::resolve_conj");
+    private static readonly Operator ResolveNegativeOp = new("aten::resolve_neg");
     private static readonly Operator DetachOp = new("aten::detach");
     private static readonly Operator FillOp = new("aten::fill_", "Scalar");
 
@@ -76,7 +78,10 @@ public sealed unsafe partial class Tensor
     public static Tensor Arange(double start, double end, double step = 1, DType type = DType.Float32) =>
         ArangeOp.Call(start, end, step, type);
 
-    /// <summary>The values in row-major order, copied. Half types must be converted first.</summary>
+    /// <summary>
+    /// The values in row-major order, copied: <see cref="Half"/> for Float16, <see cref="Complex"/> for Complex128, the bits as
+    /// <see cref="ushort"/> for BFloat16. Complex64 goes out by <see cref="ToBytes"/>.
+    /// </summary>
     /// <exception cref="InvalidOperationException">The element type is another.</exception>
     public T[] ToArray<T>()
         where T : unmanaged
@@ -112,15 +117,18 @@ public sealed unsafe partial class Tensor
     public void WithBytes(Action<nint, long> use)
     {
         using var scope = new TensorScope();
-        var plain = To(Device.Cpu).Contiguous();
-        use((nint)plain.Data(), Count * Type.Size());
+        using var mode = Autograd.NoGrad();
+        // Conjugates and negatives are views with a flag: what lies in memory is not yet the value.
+        var plain = ResolveNegativeOp.Call(ResolveConjugateOp.Call(To(Device.Cpu))).Contiguous();
+        use((nint)plain.Data(), plain.Count * plain.Type.Size());
     }
 
-    /// <summary>The value of a tensor of one element.</summary>
+    /// <summary>The value of a tensor of one element, as a double (an int64 beyond 2⁵³ is rounded).</summary>
+    /// <exception cref="InvalidOperationException">There are more or fewer elements, or it is a complex number.</exception>
     public double Item()
     {
-        if (Count != 1)
-            throw new InvalidOperationException($"{this} is no single value.");
+        if (Count != 1 || Type.IsComplex())
+            throw new InvalidOperationException($"{this} is no single real value.");
         using var scope = new TensorScope();
         using var mode = Autograd.NoGrad();
         return To(DType.Float64).ToArray<double>()[0];
@@ -141,7 +149,7 @@ public sealed unsafe partial class Tensor
     /// <summary>The same elements, without what was recorded.</summary>
     public Tensor Detach() => DetachOp.Call(this);
 
-    /// <summary>Overwrites the elements, converting as needed.</summary>
+    /// <summary>Overwrites the elements, converting and broadcasting as needed. Nothing is recorded: no gradient flows to the source.</summary>
     public Tensor CopyFrom(Tensor source)
     {
         using var mode = Autograd.NoGrad();
@@ -149,7 +157,7 @@ public sealed unsafe partial class Tensor
         return this;
     }
 
-    /// <summary>Overwrites every element.</summary>
+    /// <summary>Overwrites every element. Nothing is recorded.</summary>
     public Tensor Fill(double value)
     {
         using var mode = Autograd.NoGrad();
@@ -193,6 +201,6 @@ public sealed unsafe partial class Tensor
     private void CopyOut(void* destination)
     {
         var bytes = Count * Type.Size();
-        WithBytes((source, _) => Buffer.MemoryCopy((void*)source, destination, bytes, bytes));
+        WithBytes((source, count) => Buffer.MemoryCopy((void*)source, destination, bytes, count));
     }
 }

@@ -136,12 +136,15 @@ public sealed unsafe partial class Tensor : IDisposable
         return this;
     }
 
-    /// <summary>Hands the tensor to the scope outside the current one (or to the caller, if there is none).</summary>
+    /// <summary>
+    /// Hands a tensor of the current scope to the scope outside (or to the caller, if there is none).
+    /// One that is kept, or that lives in a scope further out, stays as it is.
+    /// </summary>
     public Tensor MoveToOuter()
     {
         var outer = TensorScope.Current?.Outer;
-        if (Scope is null && TensorScope.Current is not null)
-            return this; // kept by somebody: it is not the scope's to give away
+        if (Scope is null || Scope != TensorScope.Current)
+            return this; // not the current scope's to give away; moving it inwards would shorten its life
         Scope = outer;
         outer?.Add(this);
         return this;
@@ -163,6 +166,9 @@ public sealed unsafe partial class Tensor : IDisposable
     public override string ToString() => _handle == 0 ? "disposed" : $"{Type}[{string.Join(", ", Shape.ToArray())}]";
 
     internal static Tensor Wrap(nint handle) => new(handle);
+
+    /// <summary>Drops what is known about type and shape: an operator that works in place may have changed it.</summary>
+    internal void Forget() => _shape = null;
 
     private static void Check(int code)
     {

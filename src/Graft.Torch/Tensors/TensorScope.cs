@@ -10,6 +10,7 @@ public sealed class TensorScope : IDisposable
     private static TensorScope? _current;
     private readonly List<Tensor> _tensors = [];
     private readonly TensorScope? _outer;
+    private bool _closed;
 
     /// <summary>Opens a scope inside the current one.</summary>
     public TensorScope()
@@ -23,13 +24,16 @@ public sealed class TensorScope : IDisposable
 
     internal TensorScope? Outer => _outer;
 
-    /// <summary>Disposes the scope's tensors and closes it.</summary>
+    /// <summary>Disposes the scope's tensors and closes it; a second time does nothing.</summary>
     /// <exception cref="InvalidOperationException">A scope inside is still open.</exception>
     public void Dispose()
     {
         TorchRuntime.VerifyThread();
+        if (_closed)
+            return;
         if (_current != this)
             throw new InvalidOperationException("Scopes close in the reverse order of their opening.");
+        _closed = true;
         _current = _outer;
         foreach (var tensor in _tensors)
         {
@@ -45,6 +49,16 @@ public sealed class TensorScope : IDisposable
     {
         using var scope = new TensorScope();
         return work().MoveToOuter();
+    }
+
+    /// <summary>Closes what the work that just ended left open.</summary>
+    /// <returns>Whether there was any.</returns>
+    internal static bool CloseAll()
+    {
+        var any = _current is not null;
+        while (_current is not null)
+            _current.Dispose();
+        return any;
     }
 
     internal void Add(Tensor tensor) => _tensors.Add(tensor);
