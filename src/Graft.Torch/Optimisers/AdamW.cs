@@ -120,6 +120,7 @@ public sealed unsafe class AdamW : IDisposable
         if (_ema is null)
             return new Restoration([], []);
         using var mode = Autograd.NoGrad();
+        using var scope = new TensorScope();
         var saved = Array.ConvertAll(_parameters, p => p.Value.Detach().Clone().Keep());
         KeepAverage();
         return new Restoration(_parameters, saved);
