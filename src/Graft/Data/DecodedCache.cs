@@ -1,6 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
-using Graft.Formats.Images;
+using Graft.Formats;
 
 namespace Graft.Data;
 
@@ -59,7 +59,7 @@ internal sealed class DecodedCache
     {
         try
         {
-            PictureFile.Write(_file, stream =>
+            AtomicFile.Write(_file, stream =>
             {
                 using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
                 void Put(ReadOnlySpan<byte> bytes)
@@ -74,7 +74,7 @@ internal sealed class DecodedCache
                 stream.Write(hash.GetHashAndReset());
             });
         }
-        catch (InputException e)
+        catch (Exception e) when (e is InputException or IOException)
         {
             warn?.Invoke($"The decoded pictures are not kept for the next time. {e.Message}");
         }

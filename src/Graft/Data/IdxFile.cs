@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
-using Graft.Formats.Images;
+using Graft.Formats;
 
 namespace Graft.Data;
 
@@ -32,7 +32,7 @@ public sealed class IdxFile
     /// <param name="path">Plain or gzip, told by content.</param>
     /// <param name="rank">How many dimensions it must have: 3 for pictures, 1 for labels.</param>
     /// <exception cref="InputException">The file is missing or is not such an IDX file; the message names it and why.</exception>
-    public static IdxFile Read(string path, int rank) => Decode(PictureFile.Read(path), path, rank);
+    public static IdxFile Read(string path, int rank) => Decode(InputFile.Read(path), path, rank);
 
     /// <summary>Decodes the bytes of a file.</summary>
     /// <param name="data">All bytes, plain or gzip.</param>

@@ -1,3 +1,4 @@
+using Graft.Formats;
 using Graft.Formats.Images;
 
 namespace Graft.Data;
@@ -193,7 +194,7 @@ public sealed class ImageFolder : IImageSource
         {
             try
             {
-                var data = PictureFile.Read(System.IO.Path.Combine(path, files[i].Path));
+                var data = InputFile.Read(System.IO.Path.Combine(path, files[i].Path));
                 reasons[i] = ImageCodec.TryDecode(data, out var picture, out var info);
                 if (picture is null)
                     return;

@@ -9,9 +9,9 @@ namespace Graft.Formats;
 public static class AtomicFile
 {
     /// <summary>Writes a file. If <paramref name="write"/> throws, the old file stays as it was and nothing is left behind.</summary>
-    /// <param name="path">The file to create or replace; its folder must exist.</param>
+    /// <param name="path">The file to create or replace; missing folders are made.</param>
     /// <param name="write">Writes the content to the stream it is given.</param>
-    /// <exception cref="InputException">The folder does not exist or cannot be written to.</exception>
+    /// <exception cref="InputException">The folder cannot be made or written to.</exception>
     /// <exception cref="IOException">The disk is full or failed.</exception>
     public static void Write(string path, Action<Stream> write)
     {
@@ -40,9 +40,9 @@ public static class AtomicFile
     }
 
     /// <summary>Writes a text file in UTF-8 without a byte order mark.</summary>
-    /// <param name="path">The file to create or replace; its folder must exist.</param>
+    /// <param name="path">The file to create or replace; missing folders are made.</param>
     /// <param name="text">The whole content.</param>
-    /// <exception cref="InputException">The folder does not exist or cannot be written to.</exception>
+    /// <exception cref="InputException">The folder cannot be made or written to.</exception>
     /// <exception cref="IOException">The disk is full or failed.</exception>
     public static void WriteText(string path, string text)
     {
@@ -54,15 +54,12 @@ public static class AtomicFile
     {
         try
         {
+            Directory.CreateDirectory(Path.GetDirectoryName(temporary)!);
             return new FileStream(temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1 << 16);
         }
-        catch (DirectoryNotFoundException e)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new InputException($"Cannot write '{path}': its folder does not exist; create it or give another path.", e);
-        }
-        catch (UnauthorizedAccessException e)
-        {
-            throw new InputException($"Cannot write '{path}': access to the folder is denied; give a folder that can be written to.", e);
+            throw new InputException($"Cannot write '{path}' ({e.Message.TrimEnd('.')}): give a path that can be written to.", e);
         }
     }
 }

@@ -23,7 +23,7 @@ public static class ImageCodec
     /// <param name="path">A PNG or JPEG.</param>
     /// <exception cref="InputException">The file cannot be read or decoded; the message names it and why.</exception>
     /// <exception cref="GraftException">The native codecs have not been built.</exception>
-    public static Picture Load(string path) => Decode(PictureFile.Read(path), path);
+    public static Picture Load(string path) => Decode(InputFile.Read(path), path);
 
     /// <summary>Decodes the bytes of a picture file.</summary>
     /// <param name="data">All bytes of the file.</param>
@@ -90,7 +90,7 @@ public static class ImageCodec
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         var bytes = EncodePng(picture);
-        PictureFile.Write(path, stream => stream.Write(bytes));
+        AtomicFile.Write(path, stream => stream.Write(bytes));
     }
 
     /// <summary>As <see cref="Decode"/>, but gives back the reason instead of throwing; null if all is well.</summary>
