@@ -47,11 +47,9 @@ internal static class DemoCommand
         var sampler = Sampler.Ddim(SamplingSteps);
         var before = ProgressDisplay.Sample("drawing from the source", p => source.Sample(Pictures, sampler, seed, progress: p, cancellationToken: token));
 
-        // A demo starts afresh each time; a run that should be kept goes to another folder.
-        if (Directory.Exists(output) && File.Exists(Path.Combine(output, "demo.png")))
-            Directory.Delete(output, recursive: true);
+        // Run again, the demo goes on where it stopped, or shows again what is finished.
         var method = new Finetune { Steps = steps, Seed = seed };
-        var run = new TrainingRun { Folder = output, Resume = true, Logger = Terminal.Logger, CancellationToken = token };
+        var run = new TrainingRun { Folder = output, Resume = Directory.Exists(output), Logger = Terminal.Logger, CancellationToken = token };
         using var adapted = ProgressDisplay.Train(p => method.Adapt(source, target, run with { Progress = p }));
         var after = ProgressDisplay.Sample("drawing from the adapted model", p => adapted.Sample(Pictures, sampler, seed, progress: p, cancellationToken: token));
 
@@ -79,7 +77,7 @@ internal static class DemoCommand
         Terminal.Result($"  after        {Number(NearestNeighbour.Median(nearer))}   lower: the samples have moved to the new domain");
         Terminal.Result($"  among them   {Number(NearestNeighbour.Median(leaveOneOut))}   how far the training pictures lie from each other");
         Terminal.Result($"Copies         {NearestNeighbour.MemorisedShare(nearer, leaveOneOut).ToString("P0", CultureInfo.InvariantCulture)} of the samples lie nearer to a training picture than half of that last number.");
-        Terminal.Result("Plain fine-tuning is the baseline: the longer it runs, the more it copies. Compare --steps 100 with --steps 1000.");
+        Terminal.Result("Plain fine-tuning is the baseline: the longer it runs, the more it copies. See --steps 1000 --out runs/demo-1000.");
     }
 
     private static string Number(double value) => value.ToString("0.000", CultureInfo.InvariantCulture);

@@ -96,6 +96,12 @@ public sealed class Trainer
                 $"The folder {_run.Folder} holds a run that stands at step {newest.Value.Step}: add --resume to go on with it, or give another folder.");
         }
 
+        if (newest.Value.Step > _options.Steps)
+        {
+            throw new InputException(
+                $"The run in {_run.Folder} stands at step {newest.Value.Step}, beyond the {_options.Steps} that were asked for: ask for more steps, or give another folder.");
+        }
+
         var (step, warning) = checkpoints.Load(newest.Value.Path, optimiser, _stage, Identity());
         if (warning is not null)
             _run.Logger.LogWarning("{Warning}", warning);
