@@ -18,12 +18,12 @@ internal static class InspectCommand
         };
         var parameters = new Option<bool>("--parameters")
         {
-            Description = "List the name, type and shape of every tensor.",
+            Description = "List the name, type and shape of every tensor (default: no).",
             DefaultValueFactory = _ => false,
         };
         var json = new Option<bool>("--json")
         {
-            Description = "Print one JSON object instead of text.",
+            Description = "Print one JSON object instead of text (default: no).",
             DefaultValueFactory = _ => false,
         };
         var command = new Command("inspect", "Say what a model or a weight file is; nothing in it is executed.") { model, parameters, json };
@@ -44,7 +44,7 @@ internal static class InspectCommand
         Line(model.Path, "");
         Line("what", model.Description);
         if (model.Prefix.Length > 0)
-            Line("prefix", $"every name begins with '{model.Prefix}'");
+            Line("prefix", $"the network's names begin with '{model.Prefix}'");
         if (model.PictureShape.Count == 3)
             Line("pictures", string.Join(" x ", model.PictureShape.Select(s => s == 0 ? "?" : s.ToString())) + (model.PictureShape[1] == 0 ? " (height and width unknown)" : ""));
         if (model.Architecture is { } architecture)
@@ -95,9 +95,9 @@ internal static class InspectCommand
         Line("attends", (attending.Count == 0 ? "at no level" : "at " + string.Join(", ", attending)) + "; " + middle + heads);
         Line("variance", unet.LearnsVariance ? $"learned: {unet.OutChannels} output channels for {unet.InChannels}" : $"not learned: {unet.OutChannels} output channels");
         var embedding = model.Configuration is { TimeEmbeddingType: "positional" } o
-            ? $"positional, {(o.FlipSinToCos ? "cos before sin" : "sin before cos")}, shift {Number(o.FreqShift)}"
-            : unet.TimeEmbedding;
-        Line("time", $"{embedding} embedding, {(unet.ScaleShift ? "scale and shift" : "added")}");
+            ? $"positional embedding ({(o.FlipSinToCos ? "cos before sin" : "sin before cos")}, shift {Number(o.FreqShift)})"
+            : unet.TimeEmbedding + " embedding";
+        Line("time", $"{embedding}, {(unet.ScaleShift ? "scale and shift" : "added")}");
         var embedded = model.Configuration?.ClassEmbedType is { } type ? $"by {type} embedding" : "none";
         Line("classes", unet.Classes is { } classes ? classes.ToString() : embedded);
         if (model.Configuration is { } options)

@@ -29,7 +29,7 @@ public sealed partial record ModelInspection
         {
             Path = path,
             Weights = path,
-            Description = recognised.Description + ", bare weights",
+            Description = recognised.Description + (architecture is null ? "" : ", bare weights"),
             Layout = recognised.Layout,
             Prefix = recognised.Prefix,
             Architecture = architecture,
@@ -108,9 +108,9 @@ public sealed partial record ModelInspection
             DefaultedKeys =
             [
                 .. new UNet2DOptions().ToJson().Select(p => p.Key).Where(k => k[0] != '_' && !config.ContainsKey(k)).Order(StringComparer.Ordinal).Select(k => $"network: {k}"),
-                .. new ScheduleOptions().ToJson().Select(p => p.Key).Where(k => schedulerJson?.ContainsKey(k) == false).Select(k => $"scheduler: {k}"),
+                .. new ScheduleOptions().ToJson().Select(p => p.Key).Where(k => k != "set_alpha_to_one" && schedulerJson?.ContainsKey(k) == false).Select(k => $"scheduler: {k}"),
             ],
-            Inferred = inWeights is null ? [] : ["middle attention norm", "attention names"],
+            Inferred = inWeights is not { MiddleAttention: true } ? [] : ["the group norm of the middle attention", "attention names"],
             NotInferable = options.SampleSize is null ? ["sample_size"] : [],
             Warnings = warnings,
             Notes = [.. notes, .. read.Notes],
