@@ -31,6 +31,9 @@ public sealed record DiffusersConfiguration
     public AttentionNames AttentionNames { get; init; } = AttentionNames.Old;
 }
 
+/// <summary>Where a diffusers folder keeps what; null where it has none.</summary>
+internal sealed record DiffusersFiles(string NetworkFolder, string Network, string? Weights, string? Scheduler, string? Index);
+
 /// <summary>
 /// diffusers' <c>DDPMPipeline</c> folder, both ways: <c>model_index.json</c>, <c>unet/</c>, <c>scheduler/</c>; on reading also the older
 /// layout with every file in the root (<c>google/ddpm-*</c>).
@@ -45,25 +48,35 @@ public static partial class DiffusersFolder
     public static bool Is(string folder) =>
         File.Exists(Path.Combine(folder, "unet", "config.json")) || File.Exists(Path.Combine(folder, "config.json"));
 
+    /// <summary>Finds a folder's files, in either layout, without opening them.</summary>
+    internal static DiffusersFiles Locate(string folder)
+    {
+        var networkFolder = File.Exists(Path.Combine(folder, "unet", "config.json")) ? Path.Combine(folder, "unet") : folder;
+        return new DiffusersFiles(
+            networkFolder,
+            Path.Combine(networkFolder, "config.json"),
+            WeightFiles.Select(e => Path.Combine(networkFolder, WeightsName + e)).FirstOrDefault(File.Exists),
+            new[] { Path.Combine(folder, "scheduler", "scheduler_config.json"), Path.Combine(folder, "scheduler_config.json") }.FirstOrDefault(File.Exists),
+            new[] { Path.Combine(folder, "model_index.json") }.FirstOrDefault(File.Exists));
+    }
+
     /// <summary>Reads network and configuration; the network's parameters are on the CPU, float32.</summary>
     /// <exception cref="InputException">A file is missing, broken, or does not fit the others.</exception>
     public static (UNet2D Network, DiffusersConfiguration Configuration) Read(string folder)
     {
-        var networkFolder = File.Exists(Path.Combine(folder, "unet", "config.json")) ? Path.Combine(folder, "unet") : folder;
-        var config = JsonStyle.ReadObject(Path.Combine(networkFolder, "config.json"));
+        var files = Locate(folder);
+        var config = JsonStyle.ReadObject(files.Network);
         if ((string?)config["_class_name"] is { } kind and not "UNet2DModel")
             throw new InputException($"The network of {folder} is a {kind}; of diffusers' networks UNet2DModel can be read.");
-        var index = Path.Combine(folder, "model_index.json");
-        var scheduler = new[] { Path.Combine(folder, "scheduler", "scheduler_config.json"), Path.Combine(folder, "scheduler_config.json") }
-            .FirstOrDefault(File.Exists)
+        var scheduler = files.Scheduler
             ?? throw new InputException($"The folder {folder} has no scheduler/scheduler_config.json, which says how noise was added: add the one it was trained with.");
 
-        var weights = WeightFiles.Select(e => Path.Combine(networkFolder, WeightsName + e)).FirstOrDefault(File.Exists)
-            ?? throw new InputException($"The folder {networkFolder} has no weights: {WeightsName}.safetensors or .bin is due there.");
+        var weights = files.Weights
+            ?? throw new InputException($"The folder {files.NetworkFolder} has no weights: {WeightsName}.safetensors or .bin is due there.");
         using var file = WeightFile.Open(weights);
         var toOwn = file.Names.ToDictionary(name => OldAttention().Replace(name, m => Rename(m, AttentionNames.New)), name => name);
         var network = new UNet2D(
-            UNet2DOptions.FromJson(config, Path.Combine(networkFolder, "config.json")),
+            UNet2DOptions.FromJson(config, files.Network),
             toOwn.ContainsKey("mid_block.attentions.0.group_norm.weight"));
         try
         {
@@ -81,7 +94,7 @@ public static partial class DiffusersFolder
 
         return (network, new DiffusersConfiguration
         {
-            Index = File.Exists(index) ? JsonStyle.ReadObject(index) : null,
+            Index = files.Index is null ? null : JsonStyle.ReadObject(files.Index),
             Network = config,
             Scheduler = JsonStyle.ReadObject(scheduler),
             AttentionNames = toOwn.Any(p => p.Key != p.Value) || !toOwn.Keys.Any(n => n.Contains(".to_q.", StringComparison.Ordinal))
