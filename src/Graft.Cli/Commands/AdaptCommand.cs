@@ -12,7 +12,7 @@ internal static class AdaptCommand
     internal static Command Create()
     {
         var methods = string.Join("; ", TransferMethods.All.Select(m => $"{m.Name}: {m.Summary}"));
-        var recipe = new Argument<string?>("recipe")
+        var recipe = new Argument<string?>("RECIPE")
         {
             Description = "A YAML file with the same keys as the options, which override it; may be left out.",
             Arity = ArgumentArity.ZeroOrOne,

@@ -21,13 +21,13 @@ internal static class CommonOptions
 
     internal static Option<bool> DryRun() => new("--dry-run")
     {
-        Description = "Print the resolved plan and do nothing.",
+        Description = "Print the resolved plan and do nothing (default: no).",
         DefaultValueFactory = _ => false,
     };
 
     internal static Option<bool> Resume() => new("--resume")
     {
-        Description = "Go on from the newest checkpoint of the output folder.",
+        Description = "Go on from the newest checkpoint of the output folder (default: no).",
         DefaultValueFactory = _ => false,
     };
 

@@ -9,7 +9,7 @@ internal static class PretrainCommand
 {
     internal static Command Create()
     {
-        var recipe = new Argument<string>("recipe") { Description = "A YAML file: data, network, schedule, training (see recipes/)." };
+        var recipe = new Argument<string>("RECIPE") { Description = "A YAML file: data, network, schedule, training (see recipes/)." };
         var size = new Option<string?>("--size") { Description = "One of the recipe's sizes, as ci, small or full; without it, the recipe as it stands." };
         var (set, dryRun, resume) = (CommonOptions.Set(), CommonOptions.DryRun(), CommonOptions.Resume());
         var command = new Command("pretrain", "Train a source model from nothing, as a recipe says.") { recipe, size, set, dryRun, resume };

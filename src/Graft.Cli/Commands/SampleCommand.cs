@@ -9,7 +9,7 @@ internal static class SampleCommand
 {
     internal static Command Create()
     {
-        var model = new Argument<string>("model") { Description = "The model: a diffusers folder." };
+        var model = new Argument<string>("MODEL") { Description = "The model: a diffusers folder." };
         var count = new Option<int>("--count", "-n") { Description = "How many pictures.", DefaultValueFactory = _ => 16 };
         var sampler = new Option<string>("--sampler") { Description = $"How to draw: {string.Join(" or ", Sampler.Names)}.", DefaultValueFactory = _ => "ddim" };
         var steps = new Option<int>("--steps") { Description = "Network evaluations for each picture.", DefaultValueFactory = _ => 50 };

@@ -21,11 +21,7 @@ internal static class VerifyCommand
             Description = "The largest absolute error that is accepted.",
             DefaultValueFactory = _ => 1e-4,
         };
-        var device = new Option<string>("--device")
-        {
-            Description = "Where to compute: auto (a GPU if libtorch sees one), cpu, cuda or cuda:N.",
-            DefaultValueFactory = _ => "auto",
-        };
+        var device = CommonOptions.Device();
         var command = new Command("verify", "Compare a model's output with a stored one. Exit code 0: within the tolerance; 1: beyond; 2: bad input.")
         {
             model, reference, tolerance, device,
