@@ -331,6 +331,18 @@ public sealed class ImageFolderTests : IDisposable
         }
     }
 
+    [Fact]
+    public void The_colour_samples_open_and_are_among_the_listed_emoji()
+    {
+        var folder = ImageFolder.Open(Path.Combine(SharedFiles.Repository, "samples", "targets", "twemoji"), new ImageShape(3, 32, 32));
+        folder.Count.ShouldBe(10);
+        folder.Unreadable.ShouldBeEmpty();
+        var listed = File.ReadAllLines(Path.Combine(SharedFiles.Repository, "recipes", "noto-emoji-32.list")).Where(line => line[0] != '#').ToArray();
+        listed.Length.ShouldBe(1412);
+        listed.ShouldBeUnique();
+        Enumerable.Range(0, 10).Select(folder.Name).ShouldBeSubsetOf(listed);
+    }
+
     private static void ShouldBeSame(ImageFolder actual, ImageFolder expected)
     {
         actual.Count.ShouldBe(expected.Count);
