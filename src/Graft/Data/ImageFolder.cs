@@ -45,7 +45,10 @@ public sealed class ImageFolder : IImageSource
     /// <summary>Files that end like pictures and could not be read.</summary>
     public IReadOnlyList<UnreadableImage> Unreadable { get; }
 
-    /// <summary>Other files met: with other endings, beyond the wanted number, without a class. Hidden ones do not count.</summary>
+    /// <summary>
+    /// Other files met: with other endings, beyond the wanted number, not among the wanted names, without a class. Hidden ones do
+    /// not count.
+    /// </summary>
     public int Ignored { get; }
 
     /// <inheritdoc/>
@@ -62,7 +65,10 @@ public sealed class ImageFolder : IImageSource
     /// <param name="path">The folder.</param>
     /// <param name="shape">What every picture is brought to: 1 or 3 channels, height, width.</param>
     /// <param name="options">How; defaults if null.</param>
-    /// <param name="warn">Gets at most one line about files that could not be read, and one if the cache cannot be written.</param>
+    /// <param name="warn">
+    /// Gets at most one line about wanted names that are not there, one about files that could not be read, and one if the cache
+    /// cannot be written.
+    /// </param>
     /// <param name="cancellationToken">Stops reading.</param>
     /// <exception cref="InputException">The folder is missing or empty, nothing in it can be read, or the shape is impossible.</exception>
     /// <exception cref="GraftException">The native codecs have not been built.</exception>
@@ -78,7 +84,15 @@ public sealed class ImageFolder : IImageSource
         options ??= new ImageFolderOptions();
         if (options.MaxCount < 1)
             throw new InputException($"At most {options.MaxCount} pictures are to be read from '{path}'; ask for at least one.");
+        if (options.Only is { Count: 0 })
+            throw new InputException($"No picture of '{path}' is wanted: the list of names is empty; name at least one.");
         var listing = List(path, options);
+        if (listing.Absent is { Length: > 0 } absent)
+        {
+            warn?.Invoke(
+                $"{absent.Length} of the {options.Only!.Count} pictures that are wanted of '{path}' are not there: {Names(absent, 3)}.");
+        }
+
         var cache = options.CacheDirectory is { } folder ? new DecodedCache(folder, path, shape, options, listing.Files) : null;
         var decoded = cache?.TryRead();
         if (decoded is null)
@@ -137,14 +151,13 @@ public sealed class ImageFolder : IImageSource
         }
 
         var root = System.IO.Path.GetFullPath(path);
-        var files = all
+        var candidates = all
             .Where(file => Extensions.Contains(file.Extension, StringComparer.OrdinalIgnoreCase))
             .Select(file => Stat(System.IO.Path.GetRelativePath(root, file.FullName).Replace('\\', '/'), file))
             .Where(file => !options.LabelsFromFolders || file.Path.Contains('/'))
             .OrderBy(file => file.Path, StringComparer.Ordinal)
-            .Take(options.MaxCount ?? int.MaxValue)
             .ToArray();
-        if (files.Length == 0)
+        if (candidates.Length == 0)
         {
             var where = (recursive, options.LabelsFromFolders) switch
             {
@@ -157,13 +170,28 @@ public sealed class ImageFolder : IImageSource
                 + "give a folder with PNG or JPEG files.");
         }
 
+        var absent = options.Only is null
+            ? []
+            : options.Only.Except(candidates.Select(file => file.Path), StringComparer.Ordinal).Order(StringComparer.Ordinal).ToArray();
+        var files = candidates
+            .Where(file => options.Only is null || options.Only.Contains(file.Path))
+            .Take(options.MaxCount ?? int.MaxValue)
+            .ToArray();
+        if (files.Length == 0)
+        {
+            throw new InputException(
+                $"None of the {candidates.Length} pictures in '{path}' is among the {options.Only!.Count} wanted names "
+                + $"({Names(absent, 3)}); give names relative to the folder"
+                + $"{(recursive ? string.Empty : " (sub-folders were not searched)")}.");
+        }
+
         if (!options.LabelsFromFolders)
-            return new Listing(files, [], all.Length - files.Length);
+            return new Listing(files, [], all.Length - files.Length, absent);
 
         var classes = files.Select(FolderOf).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal).ToArray();
         var labelled = Array.ConvertAll(
             files, file => file with { Label = Array.BinarySearch(classes, FolderOf(file), StringComparer.Ordinal) });
-        return new Listing(labelled, classes, all.Length - files.Length);
+        return new Listing(labelled, classes, all.Length - files.Length, absent);
     }
 
     /// <summary>Size and time of what a link points to; a dangling one is listed, and found unreadable later.</summary>
@@ -216,7 +244,10 @@ public sealed class ImageFolder : IImageSource
         string.Join("; ", unreadable.Take(most).Select(u => $"{u.Path}: {u.Reason}"))
         + (unreadable.Length > most ? $"; and {unreadable.Length - most} more" : string.Empty);
 
-    private sealed record Listing(ListedFile[] Files, IReadOnlyList<string> Classes, int Ignored);
+    private static string Names(string[] names, int most) =>
+        string.Join(", ", names.Take(most)) + (names.Length > most ? $" and {names.Length - most} more" : string.Empty);
+
+    private sealed record Listing(ListedFile[] Files, IReadOnlyList<string> Classes, int Ignored, string[] Absent);
 }
 
 /// <summary>A candidate: relative path with forward slashes, bytes, time of the last change (ticks, UTC), class.</summary>

@@ -27,8 +27,14 @@ public sealed record ImageFolderOptions
     public int? MaxCount { get; init; }
 
     /// <summary>
+    /// Read only the pictures of these names, relative to the folder and with forward slashes; null for all. Others are counted as
+    /// ignored; names that are not there are told in one warning. <see cref="MaxCount"/> counts what is left.
+    /// </summary>
+    public IReadOnlySet<string>? Only { get; init; }
+
+    /// <summary>
     /// A folder in which the decoded pictures are kept for the next time; null to keep none. Its entries are keyed by path, sizes
-    /// and times of the files and by these options; one that is broken is made anew.
+    /// and times of the files that are read and by these options; one that is broken is made anew.
     /// </summary>
     public string? CacheDirectory { get; init; }
 }

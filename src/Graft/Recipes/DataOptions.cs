@@ -9,6 +9,12 @@ public sealed record DataOptions
     /// <summary>A folder of PNG and JPEG files.</summary>
     public string? Folder { get; init; }
 
+    /// <summary>
+    /// A text file that names the pictures of the folder that are read, one relative path a line; blank lines and lines that begin
+    /// with # do not count. None: all are read.
+    /// </summary>
+    public string? List { get; init; }
+
     /// <summary>Whether sub-folders are read.</summary>
     public bool Recursive { get; init; }
 
@@ -50,6 +56,8 @@ public sealed record DataOptions
             throw new InputException("The data must be given either as folder (of pictures) or as images (an IDX file).");
         if (Images is not null)
         {
+            if (List is not null)
+                throw new InputException("A list names pictures of a folder; IDX files have no names: leave list out, or give a folder.");
             return IdxImages.Open(
                 Images, Labels,
                 includeClasses: IncludeClasses is null ? null : [.. IncludeClasses],
@@ -64,9 +72,26 @@ public sealed record DataOptions
             Fit = Fit,
             Background = ParseColour(Background),
             MaxCount = MaxCount == 0 ? null : MaxCount,
+            Only = List is null ? null : ReadList(List),
             CacheDirectory = CacheDirectory,
         };
         return ImageFolder.Open(Folder!, shape, options, warn, cancellationToken);
+    }
+
+    private static HashSet<string> ReadList(string path)
+    {
+        string[] lines;
+        try
+        {
+            lines = File.ReadAllLines(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new InputException($"The list of pictures {path} cannot be read: {e.Message}", e);
+        }
+
+        var names = lines.Select(line => line.Trim()).Where(line => line.Length > 0 && line[0] != '#').ToHashSet(StringComparer.Ordinal);
+        return names.Count > 0 ? names : throw new InputException($"The list {path} names no picture; write one relative path a line.");
     }
 
     private static Rgb ParseColour(string text) =>

@@ -155,6 +155,70 @@ public sealed class ImageFolderTests : IDisposable
     }
 
     [Fact]
+    public void Only_the_wanted_names_are_read_and_absent_ones_told_once()
+    {
+        foreach (var name in new[] { "a.png", "b.png", "c.png", "d/e.png" })
+            Save(name, PictureFixtures.Noise(4, 4, 1));
+        var warnings = new List<string>();
+        var some = new ImageFolderOptions { Only = new HashSet<string> { "c.png", "a.png" } };
+        var folder = ImageFolder.Open(_folder.Path, Rgb16, some, warnings.Add);
+        Enumerable.Range(0, folder.Count).Select(folder.Name).ShouldBe(["a.png", "c.png"]);
+        folder.Ignored.ShouldBe(1);
+        warnings.ShouldBeEmpty();
+
+        // The number that is wanted counts among the names that are; what it cuts off is not absent.
+        ImageFolder.Open(_folder.Path, Rgb16, some with { MaxCount = 1 }, warnings.Add).Name(0).ShouldBe("a.png");
+        warnings.ShouldBeEmpty();
+
+        var deep = new ImageFolderOptions { Recursive = true, Only = new HashSet<string> { "d/e.png", "b.png", "no1", "no2", "no3", "A.png" } };
+        folder = ImageFolder.Open(_folder.Path, Rgb16, deep, warnings.Add);
+        Enumerable.Range(0, folder.Count).Select(folder.Name).ShouldBe(["b.png", "d/e.png"]);
+        folder.Ignored.ShouldBe(2);
+        warnings.ShouldHaveSingleItem()
+            .ShouldBe($"4 of the 6 pictures that are wanted of '{_folder.Path}' are not there: A.png, no1, no2 and 1 more.");
+    }
+
+    [Fact]
+    public void None_of_the_wanted_names_is_an_error()
+    {
+        Save("a.png", PictureFixtures.Noise(4, 4, 1));
+        Save("b/c.png", PictureFixtures.Noise(4, 4, 1));
+        var options = new ImageFolderOptions { Only = new HashSet<string> { "b/c.png" } };
+        var message = Should.Throw<InputException>(() => ImageFolder.Open(_folder.Path, Rgb16, options)).Message;
+        message.ShouldContain("None of the 1 pictures");
+        message.ShouldContain("b/c.png");
+        message.ShouldContain("sub-folders were not searched");
+        var empty = new ImageFolderOptions { Only = new HashSet<string>() };
+        Should.Throw<InputException>(() => ImageFolder.Open(_folder.Path, Rgb16, empty)).Message.ShouldContain("empty");
+    }
+
+    [Fact]
+    public void The_cache_is_keyed_by_the_wanted_names()
+    {
+        using var cache = new TemporaryFolder();
+        for (var i = 0; i < 4; i++)
+            Save($"{i}.png", PictureFixtures.Noise(9, 9, 3, (ulong)i));
+        var whole = ImageFolder.Open(_folder.Path, Rgb16);
+        foreach (var pick in new int[][] { [0, 1], [2, 3], [1, 2], [0, 1, 2, 3] })
+        {
+            var options = new ImageFolderOptions
+            {
+                CacheDirectory = cache.Path,
+                Only = pick.Select(i => $"{i}.png").ToHashSet(),
+            };
+            for (var turn = 0; turn < 2; turn++)
+            {
+                var folder = ImageFolder.Open(_folder.Path, Rgb16, options);
+                Enumerable.Range(0, folder.Count).Select(folder.Name).ShouldBe(pick.Select(i => $"{i}.png"));
+                for (var i = 0; i < folder.Count; i++)
+                    folder[i].SequenceEqual(whole[pick[i]]).ShouldBeTrue($"{pick[i]}.png");
+            }
+        }
+
+        Directory.GetFiles(cache.Path).Length.ShouldBe(4);
+    }
+
+    [Fact]
     public void Sub_folders_are_classes_when_asked()
     {
         Save("zebra/1.png", PictureFixtures.Noise(4, 4, 1));
@@ -265,6 +329,18 @@ public sealed class ImageFolderTests : IDisposable
             folder.Count.ShouldBe(10);
             folder.Unreadable.ShouldBeEmpty();
         }
+    }
+
+    [Fact]
+    public void The_colour_samples_open_and_are_among_the_listed_emoji()
+    {
+        var folder = ImageFolder.Open(Path.Combine(SharedFiles.Repository, "samples", "targets", "twemoji"), new ImageShape(3, 32, 32));
+        folder.Count.ShouldBe(10);
+        folder.Unreadable.ShouldBeEmpty();
+        var listed = File.ReadAllLines(Path.Combine(SharedFiles.Repository, "recipes", "noto-emoji-32.list")).Where(line => line[0] != '#').ToArray();
+        listed.Length.ShouldBe(1412);
+        listed.ShouldBeUnique();
+        Enumerable.Range(0, 10).Select(folder.Name).ShouldBeSubsetOf(listed);
     }
 
     private static void ShouldBeSame(ImageFolder actual, ImageFolder expected)

@@ -1,0 +1,47 @@
+using Graft.Data;
+using Graft.Formats.Images;
+using Graft.Recipes;
+using Graft.Tests.Formats.Images;
+
+namespace Graft.Tests.Data;
+
+public sealed class DataOptionsTests : IDisposable
+{
+    private static readonly ImageShape Rgb4 = new(3, 4, 4);
+
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void A_list_names_the_pictures_that_are_read()
+    {
+        foreach (var name in new[] { "a.png", "b.png", "c#.png", "sub/d.png" })
+            ImageCodec.SavePng(_folder[name], PictureFixtures.Noise(4, 4, 3));
+        File.WriteAllText(_folder["some.list"], "# two of them\r\n\r\n  c#.png \r\na.png\r\na.png\r\n# b.png\r\ngone.png");
+        var warnings = new List<string>();
+
+        var json = Recipe.Parse($"folder: {_folder.Path}\nlist: {_folder["some.list"]}", "test");
+        var images = Recipe.Bind<DataOptions>(json, "test").Open(Rgb4, warnings.Add).ShouldBeOfType<ImageFolder>();
+        Enumerable.Range(0, images.Count).Select(images.Name).ShouldBe(["a.png", "c#.png"]);
+        images.Ignored.ShouldBe(2);
+        warnings.ShouldHaveSingleItem().ShouldStartWith("1 of the 3 pictures");
+
+        // Without a list, all are read.
+        new DataOptions { Folder = _folder.Path }.Open(Rgb4).Count.ShouldBe(3);
+    }
+
+    [Fact]
+    public void Lists_that_cannot_be_used_are_told()
+    {
+        ImageCodec.SavePng(_folder["a.png"], PictureFixtures.Noise(4, 4, 3));
+        var options = new DataOptions { Folder = _folder.Path, List = _folder["none.list"] };
+        Should.Throw<InputException>(() => options.Open(Rgb4)).Message.ShouldContain("none.list cannot be read");
+        File.WriteAllText(_folder["none.list"], "# nothing\n\n");
+        Should.Throw<InputException>(() => options.Open(Rgb4)).Message.ShouldContain("names no picture");
+        File.WriteAllText(_folder["none.list"], "b.png\n");
+        Should.Throw<InputException>(() => options.Open(Rgb4)).Message.ShouldContain("None of the 1 pictures");
+        var idx = new DataOptions { Images = "pictures.idx", List = _folder["none.list"] };
+        Should.Throw<InputException>(() => idx.Open(Rgb4)).Message.ShouldContain("list");
+    }
+}
