@@ -126,12 +126,24 @@ public static partial class DiffusersFolder
         var networkJson = network.ToJson();
         networkJson["_diffusers_version"] = WrittenVersion;
         var scheduleJson = schedule.ToJson();
+        // Keys that came after 0.14 stay out where they say nothing: 0.14 warns about each.
+        Omit(networkJson, new UNet2DOptions().ToJson(), "attn_norm_num_groups", "downsample_type", "upsample_type", "dropout", "num_train_timesteps");
+        Omit(scheduleJson, new ScheduleOptions().ToJson(), "rescale_betas_zero_snr", "timestep_spacing", "set_alpha_to_one", "steps_offset");
         scheduleJson["_class_name"] = "DDPMScheduler";
         scheduleJson["_diffusers_version"] = WrittenVersion;
         return new DiffusersConfiguration { Index = DefaultIndex(), Network = networkJson, Scheduler = scheduleJson };
     }
 
     private const string WrittenVersion = "0.14.0";
+
+    private static void Omit(JsonObject json, JsonObject defaults, params ReadOnlySpan<string> keys)
+    {
+        foreach (var key in keys)
+        {
+            if (JsonNode.DeepEquals(json[key], defaults[key]))
+                json.Remove(key);
+        }
+    }
 
     private static JsonObject DefaultIndex() => new()
     {

@@ -113,7 +113,10 @@ internal sealed class ResnetBlock : Module
         _shortcut = inputs == outputs ? null : Add("conv_shortcut", new Conv2d(inputs, outputs, 1));
     }
 
-    internal Tensor Forward(Tensor x, Tensor timeEmbedding)
+    /// <summary>In a scope of its own: what gradients do not need is freed at once, not at the end of the pass.</summary>
+    internal Tensor Forward(Tensor x, Tensor timeEmbedding) => TensorScope.Of(() => Compute(x, timeEmbedding));
+
+    private Tensor Compute(Tensor x, Tensor timeEmbedding)
     {
         var h = _activation(_norm1.Forward(x));
         (x, h) = (Resample(x), Resample(h));
@@ -165,7 +168,10 @@ internal sealed class SpatialAttention : Module
         _output = Add("to_out.0", new Linear(channels, channels));
     }
 
-    internal Tensor Forward(Tensor x)
+    /// <summary>In a scope of its own, as the residual block.</summary>
+    internal Tensor Forward(Tensor x) => TensorScope.Of(() => Compute(x));
+
+    private Tensor Compute(Tensor x)
     {
         long n = x.Size(0), c = x.Size(1), height = x.Size(2), width = x.Size(3);
         var tokens = (_norm?.Forward(x) ?? x).Reshape(n, c, height * width).Transpose(1, 2);

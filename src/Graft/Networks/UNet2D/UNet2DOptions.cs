@@ -146,11 +146,15 @@ public sealed record UNet2DOptions
         Require(ResnetTimeScaleShift is "default" or "scale_shift", $"resnet_time_scale_shift '{ResnetTimeScaleShift}' is unknown");
         Require(DownsampleType is "conv" or "resnet" && UpsampleType is "conv" or "resnet", "downsample_type and upsample_type are conv or resnet");
         Require(ClassEmbedType is null or "timestep" or "identity", $"class_embed_type '{ClassEmbedType}' is unknown");
-        foreach (var channels in BlockOutChannels)
+        for (var i = 0; i < levels; i++)
         {
-            Require(channels > 0 && channels % NormNumGroups == 0, $"block_out_channels {channels} is not a multiple of norm_num_groups {NormNumGroups}");
-            Require(AttentionHeadDim is null || channels % AttentionHeadDim == 0 || AttentionHeadDim > channels,
-                $"block_out_channels {channels} is not a multiple of attention_head_dim {AttentionHeadDim}");
+            var channels = BlockOutChannels[i];
+            Require(channels > 0 && NormNumGroups > 0 && channels % NormNumGroups == 0, $"block_out_channels {channels} is not a multiple of norm_num_groups {NormNumGroups}");
+            var attends = DownBlockTypes[i].StartsWith("Attn", StringComparison.Ordinal)
+                || UpBlockTypes[levels - 1 - i].StartsWith("Attn", StringComparison.Ordinal)
+                || (i == levels - 1 && AddAttention);
+            Require(!attends || AttentionHeadDim is null || (AttentionHeadDim > 0 && (channels % AttentionHeadDim == 0 || AttentionHeadDim > channels)),
+                $"level {i} attends and its {channels} channels are not a multiple of attention_head_dim {AttentionHeadDim}");
         }
 
         void Require(bool condition, string message)
