@@ -51,8 +51,8 @@ public static partial class DiffusersFolder
     {
         var networkFolder = File.Exists(Path.Combine(folder, "unet", "config.json")) ? Path.Combine(folder, "unet") : folder;
         var config = JsonStyle.ReadObject(Path.Combine(networkFolder, "config.json"));
-        if ((string?)config["_class_name"] is { } kind and not "UNet2DModel")
-            throw new InputException($"The network of {folder} is a {kind}; of diffusers' networks UNet2DModel can be read.");
+        if (config["_class_name"] is { } kind && kind.ToString() != "UNet2DModel")
+            throw new InputException($"The network of {folder} is a {kind.ToJsonString().Trim('"')}; of diffusers' networks UNet2DModel can be read.");
         var index = Path.Combine(folder, "model_index.json");
         var scheduler = new[] { Path.Combine(folder, "scheduler", "scheduler_config.json"), Path.Combine(folder, "scheduler_config.json") }
             .FirstOrDefault(File.Exists)
@@ -61,10 +61,11 @@ public static partial class DiffusersFolder
         var weights = WeightFiles.Select(e => Path.Combine(networkFolder, WeightsName + e)).FirstOrDefault(File.Exists)
             ?? throw new InputException($"The folder {networkFolder} has no weights: {WeightsName}.safetensors or .bin is due there.");
         using var file = WeightFile.Open(weights);
-        var toOwn = file.Names.ToDictionary(name => OldAttention().Replace(name, m => Rename(m, AttentionNames.New)), name => name);
-        var network = new UNet2D(
-            UNet2DOptions.FromJson(config, Path.Combine(networkFolder, "config.json")),
-            toOwn.ContainsKey("mid_block.attentions.0.group_norm.weight"));
+        var toOwn = OwnNames(file);
+        var options = UNet2DOptions.FromJson(config, Path.Combine(networkFolder, "config.json"));
+        CheckSizes(options, file, toOwn);
+        var (schedule, indexJson) = (JsonStyle.ReadObject(scheduler), File.Exists(index) ? JsonStyle.ReadObject(index) : null);
+        var network = new UNet2D(options, toOwn.ContainsKey("mid_block.attentions.0.group_norm.weight"));
         try
         {
             network.Load(name => toOwn.TryGetValue(name, out var inFile) ? file.Read(inFile) : null, weights);
@@ -81,9 +82,9 @@ public static partial class DiffusersFolder
 
         return (network, new DiffusersConfiguration
         {
-            Index = File.Exists(index) ? JsonStyle.ReadObject(index) : null,
+            Index = indexJson,
             Network = config,
-            Scheduler = JsonStyle.ReadObject(scheduler),
+            Scheduler = schedule,
             AttentionNames = toOwn.Any(p => p.Key != p.Value) || !toOwn.Keys.Any(n => n.Contains(".to_q.", StringComparison.Ordinal))
                 ? AttentionNames.Old
                 : AttentionNames.New,
