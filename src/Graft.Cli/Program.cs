@@ -14,6 +14,14 @@ internal static class Program
     private static async Task<int> Main(string[] arguments)
     {
         var parsed = CommandTree().Parse(arguments);
+        // The parser takes a misspelt option for a file name wherever a command allows one.
+        var stray = parsed.Tokens.FirstOrDefault(t => t.Type == TokenType.Argument && t.Value.StartsWith("--", StringComparison.Ordinal));
+        if (stray is not null)
+        {
+            Terminal.Error($"Unrecognized option '{stray.Value}': `{HelpFor(parsed.CommandResult)}` shows what there is.");
+            return 2;
+        }
+
         if (parsed.Errors.Count > 0)
         {
             // With an unknown word the parser also says that a command is missing; the word is the better news.

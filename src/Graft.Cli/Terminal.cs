@@ -24,8 +24,11 @@ internal static class Terminal
     /// <summary>A line of the result.</summary>
     internal static void Result(string line) => Console.Out.WriteLine(line);
 
-    private static void Write(string kind, int colour, string message) => Console.Error.WriteLine(
-        Console.IsErrorRedirected ? $"{kind} {message}" : $"\e[{colour}m{kind}\e[0m {message}");
+    private static void Write(string kind, int colour, string message)
+    {
+        var line = message.ReplaceLineEndings(" "); // file names and native messages may hold line breaks
+        Console.Error.WriteLine(Console.IsErrorRedirected ? $"{kind} {line}" : $"\e[{colour}m{kind}\e[0m {line}");
+    }
 
     private sealed class NoteLogger : ILogger
     {

@@ -168,15 +168,22 @@ public sealed class DiffusionModel : IDisposable
         {
             var (height, width) = options.SampleSize switch
             {
-                System.Text.Json.Nodes.JsonArray { Count: 2 } pair => ((int)pair[0]!, (int)pair[1]!),
+                System.Text.Json.Nodes.JsonArray { Count: 2 } pair when pair[0] is { } h && pair[1] is { } w => ((int)h, (int)w),
                 System.Text.Json.Nodes.JsonValue one => ((int)one, (int)one),
-                _ => throw new InputException($"The network configuration of {origin} has no sample_size: add the edge of its pictures."),
+                null => throw new InputException($"The network configuration of {origin} has no sample_size: add the edge of its pictures."),
+                _ => throw new FormatException("neither a number nor a pair of them"),
             };
+            // Each level but the last halves the picture, and the way up doubles it again: both must meet.
+            var unit = 1 << (options.BlockOutChannels.Length - 1);
+            if (height < 1 || width < 1 || options.InChannels * height * width > int.MaxValue)
+                throw new InputException($"The network configuration of {origin} has sample_size {options.SampleSize.ToJsonString()}, which is no size of pictures.");
+            if (height % unit != 0 || width % unit != 0)
+                throw new InputException($"The network configuration of {origin} has sample_size {options.SampleSize.ToJsonString()}: a network of {options.BlockOutChannels.Length} levels takes multiples of {unit}.");
             return new ImageShape((int)options.InChannels, height, width);
         }
-        catch (Exception e) when (e is FormatException or InvalidOperationException or ArgumentException)
+        catch (Exception e) when (e is FormatException or InvalidOperationException or ArgumentException or OverflowException)
         {
-            throw new InputException($"The network configuration of {origin} has sample_size {options.SampleSize?.ToJsonString()} and {options.InChannels} channels, which are no pictures: {e.Message}", e);
+            throw new InputException($"The network configuration of {origin} has sample_size {options.SampleSize?.ToJsonString()}, which is no size of pictures: give the edge, or [height, width].", e);
         }
     }
 
@@ -191,8 +198,12 @@ public sealed class DiffusionModel : IDisposable
 
         if (Classes == 0)
             throw new InputException($"The model {Origin} is conditioned on embeddings, which cannot be given here.");
-        if (labels?.FirstOrDefault(l => l < 0 || l >= Classes, -1) is { } wrong and not -1)
-            throw new InputException($"The class {wrong} is out of range: {Origin} has {Classes} classes, from 0.");
-        return [.. Enumerable.Range(0, count).Select(i => labels is null ? i % Classes : (long)labels[i % labels.Count])];
+        foreach (var label in labels ?? [])
+        {
+            if (label < 0 || label >= Classes)
+                throw new InputException($"The class {label} is out of range: {Origin} has {Classes} classes, from 0.");
+        }
+
+        return [.. Enumerable.Range(0, count).Select(i => labels is null or { Count: 0 } ? i % Classes : labels[i % labels.Count])];
     }
 }

@@ -40,9 +40,10 @@ internal static class AdaptCommand
             Put(json, "out", parsed.GetValue(output));
             if (parsed.GetResult(device) is { Implicit: false })
                 json["device"] = parsed.GetRequiredValue(device);
-            var training = (JsonObject)(json["training"] ??= new JsonObject());
-            Put(training, "steps", parsed.GetValue(steps));
-            Put(training, "seed", parsed.GetValue(seed));
+            if (parsed.GetValue(steps) is { } number)
+                Recipe.Set(json, $"training.steps={number}");
+            if (parsed.GetValue(seed) is { } drawn)
+                Recipe.Set(json, $"training.seed={drawn}");
             CommonOptions.Override(json, null, parsed.GetRequiredValue(set));
             foreach (var needed in (string[])["source", "target", "method", "out"])
             {

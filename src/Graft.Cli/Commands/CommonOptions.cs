@@ -34,16 +34,7 @@ internal static class CommonOptions
     /// <summary>Applies the overrides of a size (<c>sizes.NAME</c> of the recipe), then those of the command line.</summary>
     internal static void Override(JsonObject recipe, string? size, IEnumerable<string> assignments)
     {
-        var sizes = recipe["sizes"] as JsonObject;
-        recipe.Remove("sizes");
-        if (size is not null && sizes is not null)
-        {
-            if (sizes[size] is not JsonObject chosen)
-                throw new InputException($"The recipe has no size '{size}': {string.Join(", ", sizes.Select(s => s.Key))} are there.");
-            foreach (var (key, value) in chosen)
-                Recipe.Set(recipe, $"{key}={value?.ToJsonString() ?? "null"}");
-        }
-
+        Recipe.ApplySize(recipe, size);
         foreach (var assignment in assignments)
             Recipe.Set(recipe, assignment);
     }

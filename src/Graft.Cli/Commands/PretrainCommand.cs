@@ -18,7 +18,7 @@ internal static class PretrainCommand
             var json = Recipe.Read(parsed.GetRequiredValue(recipe));
             CommonOptions.Override(json, parsed.GetValue(size), parsed.GetRequiredValue(set));
             var plan = Recipe.Bind<PretrainRecipe>(json, "recipe");
-            plan.Training.Validate();
+            plan.Resolve();
             if (parsed.GetValue(dryRun))
             {
                 CommonOptions.PrintPlan(Recipe.Describe(plan));

@@ -24,10 +24,12 @@ internal static class JsonStyle
     {
         try
         {
-            return JsonNode.Parse(File.ReadAllText(path)) as JsonObject
+            var json = JsonNode.Parse(File.ReadAllText(path), null, new JsonDocumentOptions { AllowDuplicateProperties = false }) as JsonObject
                 ?? throw new InputException($"The file {path} does not hold a JSON object.");
+            _ = json.ToJsonString(); // strings are decoded on use: a broken escape shows here instead of later
+            return json;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException or InvalidOperationException)
         {
             throw new InputException($"The file {path} cannot be read: {e.Message}", e);
         }

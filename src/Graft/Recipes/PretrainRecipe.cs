@@ -34,14 +34,31 @@ public sealed record PretrainRecipe
     /// <summary>The training loop's settings.</summary>
     public TrainingOptions Training { get; init; } = new();
 
+    /// <summary>Checks everything that can be checked without data and without libtorch.</summary>
+    /// <returns>The architecture and the noise schedule.</returns>
+    /// <exception cref="InputException">A key is unknown, or a value cannot be used.</exception>
+    public (UNet2DOptions Network, ScheduleOptions Schedule) Resolve()
+    {
+        Training.Validate();
+        var network = UNet2DOptions.FromJson(Network, $"of the recipe {Name}");
+        var schedule = ScheduleOptions.FromJson(Schedule);
+        // A folder keeps keys that mean nothing here; in a recipe such a key is a typing mistake.
+        var known = network.ToJson();
+        var idle = Network.Select(p => p.Key).FirstOrDefault(key => !key.StartsWith('_') && !known.ContainsKey(key));
+        if (idle is not null)
+            throw new InputException($"The key network.{idle} of the recipe {Name} is unknown: the keys are those of diffusers' unet/config.json.");
+        idle = schedule.Other.Keys.FirstOrDefault(key => !key.StartsWith('_'));
+        return idle is null
+            ? (network, schedule)
+            : throw new InputException($"The key schedule.{idle} of the recipe {Name} is unknown: the keys are those of diffusers' scheduler_config.json.");
+    }
+
     /// <summary>Trains. At the end the run's folder is the model, with averaged weights.</summary>
     /// <param name="run">How it is followed; its folder is <see cref="Out"/>.</param>
     /// <exception cref="InputException">Data or options cannot be used.</exception>
     public void Run(TrainingRun run)
     {
-        Training.Validate();
-        var network = UNet2DOptions.FromJson(Network, $"recipe {Name}");
-        var schedule = ScheduleOptions.FromJson(Schedule);
+        var (network, schedule) = Resolve();
         using var model = DiffusionModel.Create(network, schedule, Training.Seed, Torch.Device.Parse(Device));
         if (model.Schedule.Warning is { } warning)
             run.Logger.LogWarning("{Warning}", warning);

@@ -14,10 +14,13 @@ namespace Graft.Recipes;
 /// </summary>
 public static class Recipe
 {
+    private const int MaximalDepth = 50;
+    private const int MaximalValues = 100_000;
     private static readonly JsonSerializerOptions Strict = new()
     {
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
         UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+        RespectNullableAnnotations = true,
         Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower, allowIntegerValues: false) },
         WriteIndented = true,
         Encoder = JsonStyle.Indented.Encoder,
@@ -46,20 +49,23 @@ public static class Recipe
     {
         try
         {
+            CheckDepth(text, where);
             var yaml = new YamlStream();
             using var reader = new StringReader(text);
             yaml.Load(reader);
-            return yaml.Documents.Count == 1 && Convert(yaml.Documents[0].RootNode, where, 0) is JsonObject json
+            var budget = MaximalValues;
+            return yaml.Documents.Count == 1 && Convert(yaml.Documents[0].RootNode, where, 0, ref budget) is JsonObject json
                 ? json
                 : throw new InputException($"The recipe {where} must hold one mapping of keys to values.");
         }
         catch (YamlException e)
         {
-            throw new InputException($"The recipe {where} is no YAML: line {e.Start.Line}: {e.InnerException?.Message ?? e.Message}", e);
+            throw new InputException($"The recipe {where} is no YAML: line {e.Start.Line}: {(e.InnerException?.Message ?? e.Message).TrimEnd('.')}.", e);
         }
-        catch (ArgumentException e)
+        catch (Exception e) when (e is ArgumentException or InvalidOperationException or FormatException)
         {
-            throw new InputException($"The recipe {where} cannot be used: {e.Message}", e);
+            // The parser throws these too where the text is broken.
+            throw new InputException($"The recipe {where} is no YAML: {e.Message.TrimEnd('.')}.", e);
         }
     }
 
@@ -71,7 +77,9 @@ public static class Recipe
         if (equals <= 0)
             throw new InputException($"'{assignment}' is no assignment: give key=value, as training.steps=500.");
         var keys = assignment[..equals].Split('.');
-        var value = Parse($"value: {assignment[(equals + 1)..]}", assignment)["value"]?.DeepClone();
+        var text = assignment[(equals + 1)..];
+        // YAML would take #ffffff for a comment, and the value for null.
+        var value = text.StartsWith('#') ? JsonValue.Create(text) : Parse($"value: {text}", assignment)["value"]?.DeepClone();
         var place = recipe;
         foreach (var key in keys[..^1])
         {
@@ -81,6 +89,24 @@ public static class Recipe
         }
 
         place[keys[^1]] = value;
+    }
+
+    /// <summary>Takes <c>sizes</c> out of a recipe and applies the overrides of one of them.</summary>
+    /// <param name="recipe">The recipe.</param>
+    /// <param name="size">The size; null takes the recipe as it stands.</param>
+    /// <exception cref="InputException">There is none of this name.</exception>
+    public static void ApplySize(JsonObject recipe, string? size)
+    {
+        var sizes = recipe["sizes"];
+        recipe.Remove("sizes");
+        if (size is null)
+            return;
+        if (sizes is not JsonObject { Count: > 0 } named)
+            throw new InputException($"The recipe has no sizes, and so none called '{size}'.");
+        if (named[size] is not JsonObject chosen)
+            throw new InputException($"The recipe has no size '{size}': {string.Join(", ", named.Select(s => s.Key))} are there.");
+        foreach (var (key, value) in chosen)
+            Set(recipe, $"{key}={value?.ToJsonString() ?? "null"}");
     }
 
     /// <summary>Makes options of a mapping.</summary>
@@ -102,10 +128,24 @@ public static class Recipe
     /// <summary>Options as a recipe would write them.</summary>
     public static JsonObject Describe<T>(T options) => JsonSerializer.SerializeToNode(options, options!.GetType(), Strict)!.AsObject();
 
-    private static JsonNode? Convert(YamlNode node, string where, int depth)
+    /// <summary>The parser's tree is built recursively: what is nested too deep must be refused before.</summary>
+    private static void CheckDepth(string text, string where)
     {
-        if (depth > 50)
-            throw new InputException($"The recipe {where} is nested deeper than 50 levels.");
+        using var reader = new StringReader(text);
+        var parser = new Parser(reader);
+        for (var depth = 0; parser.MoveNext();)
+        {
+            depth += parser.Current!.NestingIncrease;
+            if (depth > MaximalDepth)
+                throw new InputException($"The recipe {where} is nested deeper than {MaximalDepth} levels.");
+        }
+    }
+
+    private static JsonNode? Convert(YamlNode node, string where, int depth, ref int budget)
+    {
+        // An alias repeats what it names, so that a few lines can stand for billions of values, or for an endless one.
+        if (depth > MaximalDepth || --budget < 0)
+            throw new InputException($"The recipe {where} is nested deeper than {MaximalDepth} levels, or holds more than {MaximalValues} values.");
         switch (node)
         {
             case YamlMappingNode mapping:
@@ -113,12 +153,15 @@ public static class Recipe
                 foreach (var (key, value) in mapping.Children)
                 {
                     var name = (key as YamlScalarNode)?.Value ?? throw new InputException($"The recipe {where} has a key that is no word, in line {key.Start.Line}.");
-                    result[name] = Convert(value, where, depth + 1);
+                    result[name] = Convert(value, where, depth + 1, ref budget);
                 }
 
                 return result;
             case YamlSequenceNode sequence:
-                return new JsonArray([.. sequence.Select(n => Convert(n, where, depth + 1))]);
+                var list = new JsonArray();
+                foreach (var item in sequence)
+                    list.Add(Convert(item, where, depth + 1, ref budget));
+                return list;
             case YamlScalarNode scalar:
                 return Scalar(scalar);
             default:
@@ -129,7 +172,7 @@ public static class Recipe
     private static JsonValue? Scalar(YamlScalarNode scalar)
     {
         var text = scalar.Value ?? "";
-        if (scalar.Style is ScalarStyle.SingleQuoted or ScalarStyle.DoubleQuoted)
+        if (scalar.Style is not (ScalarStyle.Plain or ScalarStyle.Any))
             return JsonValue.Create(text);
         return text switch
         {

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using Graft.Formats;
 using Graft.Torch;
@@ -12,6 +11,7 @@ namespace Graft.Training;
 /// </summary>
 internal sealed class Checkpoints(string folder)
 {
+    private const int Format = 1;
     private const string Prefix = "checkpoint-";
     private const string StateFile = "trainer_state.json";
     private const string TensorFile = "trainer_state.safetensors";
@@ -23,6 +23,8 @@ internal sealed class Checkpoints(string folder)
     {
         var name = Prefix + step.ToString("D7", CultureInfo.InvariantCulture);
         var final = Path.Combine(folder, name);
+        if (Directory.Exists(final))
+            return; // a run that was resumed from it and stopped before the next step: the state is the same
         var temporary = Path.Combine(folder, $".{name}.tmp");
         if (Directory.Exists(temporary))
             Directory.Delete(temporary, recursive: true);
@@ -33,7 +35,7 @@ internal sealed class Checkpoints(string folder)
         WeightFile.Write(Path.Combine(temporary, TensorFile), weights.Concat(optimiser.State()));
         var state = new JsonObject
         {
-            ["format"] = 1,
+            ["format"] = Format,
             ["step"] = step,
             ["optimiser_steps"] = optimiser.Steps,
             ["stage"] = stage.Name,
@@ -41,8 +43,6 @@ internal sealed class Checkpoints(string folder)
             ["environment"] = Environment(),
         };
         AtomicFile.WriteText(Path.Combine(temporary, StateFile), state.ToJsonString(JsonStyle.Indented) + "\n");
-        if (Directory.Exists(final))
-            Directory.Delete(final, recursive: true);
         Directory.Move(temporary, final);
         foreach (var (_, path) in All().SkipLast(keep))
             Directory.Delete(path, recursive: true);
@@ -53,18 +53,7 @@ internal sealed class Checkpoints(string folder)
     /// <exception cref="InputException">The checkpoint is broken, or belongs to another run.</exception>
     internal (long Step, string? Warning) Load(string path, AdamW optimiser, TrainingStage stage, JsonObject identity)
     {
-        var stateFile = Path.Combine(path, StateFile);
-        JsonNode state;
-        try
-        {
-            state = JsonNode.Parse(File.ReadAllText(stateFile))!;
-        }
-        catch (Exception e) when (e is IOException or JsonException)
-        {
-            throw new InputException($"The checkpoint {path} cannot be read ({e.Message}): delete it to resume from the one before.", e);
-        }
-
-        var before = state["identity"]!.AsObject();
+        var (state, before) = ReadState(path);
         foreach (var (key, value) in identity)
         {
             if (!JsonNode.DeepEquals(before[key], value))
@@ -79,6 +68,9 @@ internal sealed class Checkpoints(string folder)
         foreach (var (name, value) in weights.Concat(optimiser.State()))
         {
             using var scope = new TensorScope();
+            var (_, shape) = tensors.Describe(name);
+            if (!shape.AsSpan().SequenceEqual(value.Shape))
+                throw new InputException($"The checkpoint {path} holds {name} as [{string.Join(", ", shape)}] where {value} is due: it belongs to another network.");
             value.CopyFrom(tensors.Read(name));
         }
 
@@ -89,6 +81,27 @@ internal sealed class Checkpoints(string folder)
             .ToList();
         var warning = differences.Count == 0 ? null : $"The run goes on, but not bit for bit as it would have: {string.Join("; ", differences)}.";
         return ((long)state["step"]!, warning);
+    }
+
+    private static (JsonObject State, JsonObject Identity) ReadState(string path)
+    {
+        try
+        {
+            var state = JsonStyle.ReadObject(Path.Combine(path, StateFile));
+            if ((int?)state["format"] != Format)
+                throw new InputException($"The checkpoint {path} has format {state["format"]?.ToJsonString() ?? "unknown"}, of which {Format} can be read: resume it with the version that wrote it.");
+            if ((long?)state["step"] is not >= 0 || (long?)state["optimiser_steps"] is not >= 0 || state["environment"] is not JsonObject
+                || state["identity"] is not JsonObject identity)
+            {
+                throw new FormatException("a step is negative, or a part is missing");
+            }
+
+            return (state, identity);
+        }
+        catch (Exception e) when (e is InputException { InnerException: not null } or FormatException or InvalidOperationException)
+        {
+            throw new InputException($"The checkpoint {path} cannot be read ({e.Message.TrimEnd('.')}): delete it to resume from the one before.", e);
+        }
     }
 
     /// <summary>Removes what a kill left half written.</summary>

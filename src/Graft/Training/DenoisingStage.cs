@@ -19,6 +19,8 @@ internal static class DenoisingStage
     {
         if (images.Shape != model.Shape)
             throw new InputException($"The pictures are {images.Shape} and the model's {model.Shape}: they must be the same.");
+        if (model.Network.Options.IsClassConditional)
+            CheckLabels(model, images);
         var sampler = Sampler.Ddim(Math.Min(options.SampleSteps, model.Schedule.Count));
         return new TrainingStage
         {
@@ -36,10 +38,21 @@ internal static class DenoisingStage
     internal static IReadOnlyList<NamedTensor> TrainableParameters(DiffusionModel model) =>
         [.. model.Network.Parameters().Where(p => model.Network.Options.TimeEmbeddingType != "fourier" || p.Name != "time_proj.weight")];
 
+    private static void CheckLabels(DiffusionModel model, IImageSource images)
+    {
+        if (model.Classes == 0)
+            throw new InputException($"The model {model.Origin} is conditioned on embeddings, which pictures do not give.");
+        for (var i = 0; i < images.Count; i++)
+        {
+            if (images.Label(i) is not { } label)
+                throw new InputException("The model is class-conditional and the pictures have no labels: put them into one sub-folder a class and set labels_from_folders.");
+            if (label < 0 || label >= model.Classes)
+                throw new InputException($"The picture {images.Name(i)} is of class {label} and the model has {model.Classes} classes, from 0: give pictures of as many classes.");
+        }
+    }
+
     private static Tensor Simple(DiffusionModel model, Batch batch)
     {
-        if (model.Network.Options.IsClassConditional && batch.ClassLabels is null)
-            throw new InputException("The model is class-conditional and the pictures have no labels: put them into one sub-folder a class and set labels_from_folders.");
         var noised = model.Schedule.AddNoise(batch.X0, batch.Noise, batch.T);
         var condition = model.Network.Options.IsClassConditional ? new Condition { ClassLabels = batch.ClassLabels } : null;
         var output = model.Denoiser.Predict(noised, batch.T, condition);

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json.Nodes;
+using Graft.Formats.Diffusers;
 using Graft.Torch;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -35,6 +36,7 @@ public sealed record TrainingRun
 public sealed class Trainer
 {
     private const int MaximalSkips = 20;
+    private const string LogFile = "log.jsonl";
     private readonly TrainingStage _stage;
     private readonly TrainingOptions _options;
     private readonly TrainingRun _run;
@@ -62,7 +64,7 @@ public sealed class Trainer
         var start = Begin(optimiser, checkpoints);
         try
         {
-            using var log = _run.Folder is null ? null : TrainingLog.Open(Path.Combine(_run.Folder, "log.jsonl"), start);
+            using var log = _run.Folder is null ? null : TrainingLog.Open(Path.Combine(_run.Folder, LogFile), start);
             Loop(start, optimiser, checkpoints, log);
         }
         finally
@@ -83,10 +85,15 @@ public sealed class Trainer
         var newest = checkpoints.Newest();
         if (newest is null)
         {
+            var log = Path.Combine(_run.Folder!, LogFile);
+            if (DiffusersFolder.Is(_run.Folder!))
+                throw new InputException($"The folder {_run.Folder} holds a model, which this run would overwrite: give another folder.");
             if (_run.Resume)
                 _run.Logger.LogInformation("{Folder} holds no checkpoint: the run starts at step 0", _run.Folder);
+            else if (File.Exists(log))
+                throw new InputException($"The folder {_run.Folder} holds a run that stopped before its first checkpoint: add --resume to start it again there, or give another folder.");
             Directory.CreateDirectory(_run.Folder!);
-            File.Delete(Path.Combine(_run.Folder!, "log.jsonl"));
+            File.Delete(log);
             return 0;
         }
 

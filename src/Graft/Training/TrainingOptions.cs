@@ -91,12 +91,12 @@ public sealed record TrainingOptions
         Require(LearningRate > 0 && double.IsFinite(LearningRate), nameof(LearningRate), "above 0");
         Require(WarmupSteps >= 0, nameof(WarmupSteps), "at least 0");
         Require(DecayFraction is > 0 and <= 1, nameof(DecayFraction), "in (0, 1]");
-        Require(MaxGradientNorm >= 0, nameof(MaxGradientNorm), "at least 0");
-        Require(WeightDecay >= 0, nameof(WeightDecay), "at least 0");
+        Require(MaxGradientNorm >= 0 && double.IsFinite(MaxGradientNorm), nameof(MaxGradientNorm), "at least 0");
+        Require(WeightDecay >= 0 && double.IsFinite(WeightDecay), nameof(WeightDecay), "at least 0");
         Require(Beta1 is >= 0 and < 1, nameof(Beta1), "in [0, 1)");
         Require(Beta2 is >= 0 and < 1, nameof(Beta2), "in [0, 1)");
         Require(EmaDecay is >= 0 and < 1, nameof(EmaDecay), "in [0, 1)");
-        Require(EmaPower > 0, nameof(EmaPower), "above 0");
+        Require(EmaPower > 0 && double.IsFinite(EmaPower), nameof(EmaPower), "above 0");
         Require(LogEvery >= 1, nameof(LogEvery), "at least 1");
         Require(CheckpointEvery >= 0, nameof(CheckpointEvery), "at least 0");
         Require(KeepCheckpoints >= 1, nameof(KeepCheckpoints), "at least 1");

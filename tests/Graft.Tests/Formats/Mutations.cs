@@ -6,11 +6,11 @@ internal static class Mutations
     private const int Count = 2000;
 
     /// <summary>How many inputs were tried, and how many ended in anything but success or an <see cref="InputException"/>.</summary>
-    public static (int Tried, int Broken) Run(string[] seeds, string scratch, Action<string> read)
+    public static (int Tried, int Broken) Run(string[] seeds, string scratch, Action<string> read, int count = Count)
     {
         var originals = seeds.Select(File.ReadAllBytes).ToArray();
         var broken = 0;
-        for (var i = 0; i < Count; i++)
+        for (var i = 0; i < count; i++)
         {
             var random = new SplitMix((ulong)i);
             File.WriteAllBytes(scratch, Mutate(originals[i % originals.Length], ref random));
@@ -29,7 +29,7 @@ internal static class Mutations
             }
         }
 
-        return (Count, broken);
+        return (count, broken);
     }
 
     private static byte[] Mutate(byte[] original, ref SplitMix random)

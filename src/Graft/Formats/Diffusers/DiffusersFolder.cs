@@ -66,18 +66,19 @@ public static partial class DiffusersFolder
     {
         var files = Locate(folder);
         var config = JsonStyle.ReadObject(files.Network);
-        if ((string?)config["_class_name"] is { } kind and not "UNet2DModel")
-            throw new InputException($"The network of {folder} is a {kind}; of diffusers' networks UNet2DModel can be read.");
+        if (config["_class_name"] is { } kind && kind.ToString() != "UNet2DModel")
+            throw new InputException($"The network of {folder} is a {kind.ToJsonString().Trim('"')}; of diffusers' networks UNet2DModel can be read.");
         var scheduler = files.Scheduler
             ?? throw new InputException($"The folder {folder} has no scheduler/scheduler_config.json, which says how noise was added: add the one it was trained with.");
 
         var weights = files.Weights
             ?? throw new InputException($"The folder {files.NetworkFolder} has no weights: {WeightsName}.safetensors or .bin is due there.");
         using var file = WeightFile.Open(weights);
-        var toOwn = file.Names.ToDictionary(name => OldAttention().Replace(name, m => Rename(m, AttentionNames.New)), name => name);
-        var network = new UNet2D(
-            UNet2DOptions.FromJson(config, files.Network),
-            toOwn.ContainsKey("mid_block.attentions.0.group_norm.weight"));
+        var toOwn = OwnNames(file);
+        var options = UNet2DOptions.FromJson(config, files.Network);
+        CheckSizes(options, file, toOwn);
+        var (schedule, index) = (JsonStyle.ReadObject(scheduler), files.Index is null ? null : JsonStyle.ReadObject(files.Index));
+        var network = new UNet2D(options, toOwn.ContainsKey("mid_block.attentions.0.group_norm.weight"));
         try
         {
             network.Load(name => toOwn.TryGetValue(name, out var inFile) ? file.Read(inFile) : null, weights);
@@ -94,9 +95,9 @@ public static partial class DiffusersFolder
 
         return (network, new DiffusersConfiguration
         {
-            Index = files.Index is null ? null : JsonStyle.ReadObject(files.Index),
+            Index = index,
             Network = config,
-            Scheduler = JsonStyle.ReadObject(scheduler),
+            Scheduler = schedule,
             AttentionNames = toOwn.Any(p => p.Key != p.Value) || !toOwn.Keys.Any(n => n.Contains(".to_q.", StringComparison.Ordinal))
                 ? AttentionNames.Old
                 : AttentionNames.New,

@@ -178,7 +178,7 @@ internal sealed class SpatialAttention : Module
         var q = SplitHeads(_query.Forward(tokens));
         var k = SplitHeads(_key.Forward(tokens));
         var v = SplitHeads(_value.Forward(tokens));
-        var mixed = Functional.Attention(q, k, v, 1 / Math.Sqrt((double)c / _heads), DType.Float32);
+        var mixed = Functional.Attention(q, k, v, 1 / Math.Sqrt((double)c / _heads), x.Type == DType.Float64 ? DType.Float64 : DType.Float32);
         mixed = mixed.Reshape(n, _heads, height * width, c / _heads).Transpose(1, 2).Reshape(n, height * width, c);
         var y = _output.Forward(mixed).Transpose(1, 2).Reshape(n, c, height, width) + x;
         return _outputScale == 1 ? y : y * (1 / _outputScale);

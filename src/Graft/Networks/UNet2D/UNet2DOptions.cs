@@ -9,6 +9,9 @@ namespace Graft.Networks;
 /// </summary>
 public sealed record UNet2DOptions
 {
+    private const int MaximalLevels = 16;
+    private const int MaximalChannels = 1 << 15;
+    private const int MaximalEntries = 1_000_000;
     private static readonly JsonSerializerOptions Serialiser = new()
     {
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
@@ -134,13 +137,29 @@ public sealed record UNet2DOptions
         return json;
     }
 
+    /// <summary>Everything that building the network relies on, so that building cannot fail half-way.</summary>
     private void Validate(string where)
     {
         var levels = BlockOutChannels.Length;
-        Require(levels > 0 && DownBlockTypes.Length == levels && UpBlockTypes.Length == levels,
-            "block_out_channels, down_block_types and up_block_types must have one entry for each level");
+        Require(levels is > 0 and <= MaximalLevels && DownBlockTypes.Length == levels && UpBlockTypes.Length == levels,
+            $"block_out_channels, down_block_types and up_block_types must have one entry for each level, of at most {MaximalLevels}");
+        foreach (var type in DownBlockTypes)
+            Require(type is "DownBlock2D" or "AttnDownBlock2D" or "ResnetDownsampleBlock2D", $"the down block type '{type}' is unknown (DownBlock2D, AttnDownBlock2D and ResnetDownsampleBlock2D are known)");
+        foreach (var type in UpBlockTypes)
+            Require(type is "UpBlock2D" or "AttnUpBlock2D" or "ResnetUpsampleBlock2D", $"the up block type '{type}' is unknown (UpBlock2D, AttnUpBlock2D and ResnetUpsampleBlock2D are known)");
+        Require(ActFn is "silu" or "swish" or "mish" or "gelu" or "relu", $"act_fn '{ActFn}' is unknown (silu, swish, mish, gelu and relu are known)");
+        Require(Dropout is >= 0 and <= 1, $"dropout {Dropout} must lie between 0 and 1");
+        Require(NormNumGroups > 0 && AttnNormNumGroups is null or > 0, "norm_num_groups and attn_norm_num_groups must be positive");
+        Require(AttnNormNumGroups is null || BlockOutChannels[^1] % AttnNormNumGroups == 0, $"block_out_channels {BlockOutChannels[^1]} is not a multiple of attn_norm_num_groups {AttnNormNumGroups}");
+        Require(NormEps > 0 && double.IsFinite(NormEps), "norm_eps must be above 0");
+        Require(MidBlockScaleFactor > 0 && double.IsFinite(MidBlockScaleFactor), "mid_block_scale_factor must be above 0");
+        Require(double.IsFinite(FreqShift) && FreqShift < BlockOutChannels[0] / 2, $"freq_shift {FreqShift} must be below half of block_out_channels {BlockOutChannels[0]}");
+        Require(DownsamplePadding is 0 or 1, $"downsample_padding {DownsamplePadding} must be 0 or 1");
+        Require(AttentionHeadDim is null or > 0, "attention_head_dim must be positive, or null for one head");
+        Require(NumClassEmbeds is null or (> 0 and <= MaximalEntries), $"num_class_embeds must lie between 1 and {MaximalEntries}");
+        Require(NumTrainTimesteps is null or (> 0 and <= MaximalEntries), $"num_train_timesteps must lie between 1 and {MaximalEntries}");
         Require(LayersPerBlock is > 0 and < 100, "layers_per_block must lie between 1 and 99");
-        Require(InChannels > 0 && OutChannels > 0, "in_channels and out_channels must be positive");
+        Require(InChannels is > 0 and <= MaximalChannels && OutChannels is > 0 and <= MaximalChannels, $"in_channels and out_channels must lie between 1 and {MaximalChannels}");
         Require(TimeEmbeddingType is "positional" or "fourier" or "learned", $"time_embedding_type '{TimeEmbeddingType}' is unknown");
         Require(TimeEmbeddingType != "learned" || NumTrainTimesteps > 0, "a learned time embedding needs num_train_timesteps");
         Require(ResnetTimeScaleShift is "default" or "scale_shift", $"resnet_time_scale_shift '{ResnetTimeScaleShift}' is unknown");
@@ -149,11 +168,12 @@ public sealed record UNet2DOptions
         for (var i = 0; i < levels; i++)
         {
             var channels = BlockOutChannels[i];
-            Require(channels > 0 && NormNumGroups > 0 && channels % NormNumGroups == 0, $"block_out_channels {channels} is not a multiple of norm_num_groups {NormNumGroups}");
+            Require(channels is > 0 and <= MaximalChannels, $"block_out_channels {channels} must lie between 1 and {MaximalChannels}");
+            Require(channels % NormNumGroups == 0, $"block_out_channels {channels} is not a multiple of norm_num_groups {NormNumGroups}");
             var attends = DownBlockTypes[i].StartsWith("Attn", StringComparison.Ordinal)
                 || UpBlockTypes[levels - 1 - i].StartsWith("Attn", StringComparison.Ordinal)
                 || (i == levels - 1 && AddAttention);
-            Require(!attends || AttentionHeadDim is null || (AttentionHeadDim > 0 && (channels % AttentionHeadDim == 0 || AttentionHeadDim > channels)),
+            Require(!attends || AttentionHeadDim is null || channels % AttentionHeadDim == 0 || AttentionHeadDim > channels,
                 $"level {i} attends and its {channels} channels are not a multiple of attention_head_dim {AttentionHeadDim}");
         }
 
