@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Parsing;
+using System.Runtime.InteropServices;
 using Graft.Cli.Commands;
 using Graft.Training;
 
@@ -37,6 +38,12 @@ internal static class Program
             e.Cancel = !stop.IsCancellationRequested;
             stop.Cancel();
         };
+        // Slurm and Kubernetes announce an end by SIGTERM: it saves, as Ctrl-C does.
+        using var termination = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal =>
+        {
+            signal.Cancel = true;
+            stop.Cancel();
+        });
         try
         {
             var configuration = new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };

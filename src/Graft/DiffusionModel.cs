@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Text;
 using Graft.Data;
 using Graft.Diffusion;
 using Graft.Formats.Diffusers;
@@ -45,6 +47,19 @@ public sealed class DiffusionModel : IDisposable
 
     /// <summary>Number of classes that it can be asked for; 0: it takes no labels.</summary>
     public long Classes => Network.Options.NumClassEmbeds ?? 0;
+
+    /// <summary>SHA-256 over the names and values of all parameters, in lower-case hexadecimal: which weights these are, wherever they lie.</summary>
+    public string Fingerprint() => TorchRuntime.Run(() =>
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach (var (name, value) in Network.Parameters())
+        {
+            hash.AppendData(Encoding.UTF8.GetBytes(name));
+            value.WithBytes((memory, length) => Append(hash, memory, length));
+        }
+
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+    });
 
     /// <summary>Opens a model: a diffusers folder.</summary>
     /// <param name="path">The folder.</param>
@@ -147,6 +162,13 @@ public sealed class DiffusionModel : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => Network.Dispose();
+
+    private static unsafe void Append(IncrementalHash hash, nint memory, long length)
+    {
+        const int Block = 1 << 28;
+        for (var offset = 0L; offset < length; offset += Block)
+            hash.AppendData(new ReadOnlySpan<byte>((byte*)memory + offset, (int)Math.Min(Block, length - offset)));
+    }
 
     private static DiffusionModel Finish(UNet2D network, DiffusersConfiguration configuration, Device device, string origin)
     {

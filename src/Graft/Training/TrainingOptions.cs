@@ -8,10 +8,10 @@ public enum LearningRateDecay
     /// <summary>It stays.</summary>
     Constant,
 
-    /// <summary>Half a cosine down to 0 at the last step, over <see cref="TrainingOptions.DecayFraction"/> of the steps.</summary>
+    /// <summary>Half a cosine that would reach 0 one step after the last, over <see cref="TrainingOptions.DecayFraction"/> of the steps.</summary>
     Cosine,
 
-    /// <summary>A line down to 0 at the last step, over <see cref="TrainingOptions.DecayFraction"/> of the steps.</summary>
+    /// <summary>A line that would reach 0 one step after the last, over <see cref="TrainingOptions.DecayFraction"/> of the steps.</summary>
     Linear,
 }
 

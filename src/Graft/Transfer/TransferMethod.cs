@@ -88,7 +88,7 @@ public abstract record TransferMethod
     {
         var identity = (System.Text.Json.Nodes.JsonObject)run.Identity.DeepClone();
         identity["method"] = Name;
-        identity["source"] = source.Origin;
+        identity["source"] = source.Fingerprint();
         return identity;
     }
 }
