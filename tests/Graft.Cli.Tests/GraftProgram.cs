@@ -71,9 +71,10 @@ internal sealed class GraftProgram : IDisposable
 
     public void Kill() => _process.Kill();
 
-    public void Interrupt()
+    /// <summary>Sends a signal: INT, TERM.</summary>
+    public void Signal(string name)
     {
-        using var kill = Process.Start("kill", ["-INT", $"{_process.Id}"]);
+        using var kill = Process.Start("kill", [$"-{name}", $"{_process.Id}"]);
         kill.WaitForExit();
     }
 

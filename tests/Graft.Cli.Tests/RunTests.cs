@@ -39,14 +39,16 @@ public sealed class RunTests : IDisposable
         Directory.GetFiles(_temporary["pictures"]).Select(Path.GetFileName).Order().ShouldBe(["00000.png", "00001.png", "00002.png", "grid.png"]);
     }
 
-    [Fact]
-    public void An_interrupted_run_saves_says_how_to_go_on_and_does()
+    [Theory]
+    [InlineData("INT")]
+    [InlineData("TERM")]
+    public void An_interrupted_run_saves_says_how_to_go_on_and_does(string signal)
     {
         TinyModel.Save(_temporary["model"]);
         using (var stopped = GraftProgram.Start(Adapt("run", 240)))
         {
             stopped.WaitUntil(() => stopped.Errors.Any(line => line.StartsWith("training ", StringComparison.Ordinal)));
-            stopped.Interrupt();
+            stopped.Signal(signal);
             var (code, _, errors) = stopped.Finish();
             code.ShouldBe(130, string.Join('\n', errors));
             errors[^1].ShouldStartWith("Stopped after step ");

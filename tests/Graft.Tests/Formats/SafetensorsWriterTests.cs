@@ -145,7 +145,9 @@ public sealed class SafetensorsWriterTests
         using var folder = new TemporaryFolder();
         AtomicFile.WriteText(folder["a.json"], "größe\n");
         File.ReadAllBytes(folder["a.json"]).ShouldBe("größe\n"u8.ToArray());
-        Should.Throw<InputException>(() => AtomicFile.WriteText(folder[Path.Combine("absent", "a.json")], "")).Message.ShouldContain("folder");
+        AtomicFile.WriteText(folder[Path.Combine("absent", "a.json")], "");
+        File.Exists(folder[Path.Combine("absent", "a.json")]).ShouldBeTrue();
+        Should.Throw<InputException>(() => AtomicFile.WriteText(folder[Path.Combine("a.json", "b.json")], "")).Message.ShouldContain("Cannot write");
         Should.Throw<InputException>(() => AtomicFile.WriteText(folder.Path, "")).Message.ShouldContain("folder");
     }
 

@@ -121,8 +121,10 @@ public sealed class ResumeTests : IDisposable
         Refused(() => new Finetune { Training = options }.Adapt(source, new TinyPictures(seed: 2), Resuming("run"))).ShouldContain("data = ");
         Refused(() => new Finetune { Training = options, Trainable = ["up_blocks.*"] }.Adapt(source, _target, Resuming("run"))).ShouldContain("trainable = ");
 
-        source.Save(_temporary["other"]);
-        using var other = DiffusionModel.Load(_temporary["other"]);
+        source.Save(_temporary["moved"]);
+        using var moved = DiffusionModel.Load(_temporary["moved"]);
+        Adapt(moved, "run", options, resume: true);
+        using var other = TinyRun.Model(seed: 9);
         Refused(() => Adapt(other, "run", options, resume: true)).ShouldContain("source = ");
     }
 
