@@ -1,5 +1,4 @@
 using Graft.Diffusion;
-using Graft.Networks;
 
 namespace Graft.Tests.Cli;
 
@@ -32,7 +31,7 @@ public sealed class ErrorTests : IDisposable
         var malformed = Path.Combine(SharedFiles.Repository, "tests", "Graft.Tests", "Fixtures", "malformed", "safetensors");
         var broken = Path.Combine(malformed, name);
         File.Exists(broken).ShouldBeTrue(string.Join(' ', Directory.GetFiles(malformed).Select(Path.GetFileName)));
-        TinyModel.Save(_temporary["model"]);
+        TinyModel.Save(_temporary["model"], TinyModel.Network with { Dropout = 0.1 }, new ScheduleOptions { NumTrainTimesteps = 50 });
         File.Copy(broken, Path.Combine(_temporary["model"], "unet", "diffusion_pytorch_model.safetensors"), overwrite: true);
         Refused("sample", _temporary["model"], "--out", _temporary["out"]).ShouldContain("diffusion_pytorch_model.safetensors");
         Directory.Exists(_temporary["out"]).ShouldBeFalse();
@@ -41,7 +40,7 @@ public sealed class ErrorTests : IDisposable
     [Fact]
     public void A_target_of_broken_pictures_is_one_line()
     {
-        TinyModel.Save(_temporary["model"]);
+        TinyModel.Save(_temporary["model"], TinyModel.Network with { Dropout = 0.1 }, new ScheduleOptions { NumTrainTimesteps = 50 });
         var images = Path.Combine(SharedFiles.Repository, "tests", "Graft.Tests", "Fixtures", "malformed", "image");
         Directory.CreateDirectory(_temporary["target"]);
         foreach (var name in (string[])["png_truncated.png", "png_bad_zlib.png", "jpeg_garbage.jpg", "jpeg_is_html.jpg"])
@@ -61,29 +60,5 @@ public sealed class ErrorTests : IDisposable
         errors.SkipLast(1).ShouldAllBe(l => l.StartsWith("warning: ", StringComparison.Ordinal)); // of the tiny model's schedule
         line.ShouldEndWith(".");
         return line;
-    }
-}
-
-/// <summary>A model of some thousand parameters.</summary>
-internal static class TinyModel
-{
-    public static void Save(string folder)
-    {
-        using var model = DiffusionModel.Create(
-            new UNet2DOptions
-            {
-                SampleSize = 8,
-                InChannels = 1,
-                OutChannels = 1,
-                BlockOutChannels = [8, 16],
-                DownBlockTypes = ["DownBlock2D", "AttnDownBlock2D"],
-                UpBlockTypes = ["AttnUpBlock2D", "UpBlock2D"],
-                LayersPerBlock = 1,
-                NormNumGroups = 4,
-                Dropout = 0.1,
-            },
-            new ScheduleOptions { NumTrainTimesteps = 50 },
-            seed: 3);
-        model.Save(folder);
     }
 }

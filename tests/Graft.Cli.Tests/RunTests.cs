@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 
+using Graft.Diffusion;
 namespace Graft.Tests.Cli;
 
 /// <summary>Whole runs: killed, interrupted, resumed, sampled from.</summary>
@@ -13,7 +14,7 @@ public sealed class RunTests : IDisposable
     [Fact]
     public void A_killed_run_goes_on_to_the_same_bits_and_can_be_sampled_from()
     {
-        TinyModel.Save(_temporary["model"]);
+        TinyModel.Save(_temporary["model"], TinyModel.Network with { Dropout = 0.1 }, new ScheduleOptions { NumTrainTimesteps = 50 });
         GraftProgram.Run(Adapt("whole", 160)).Code.ShouldBe(0);
         using (var killed = GraftProgram.Start(Adapt("broken", 160)))
         {
@@ -44,7 +45,7 @@ public sealed class RunTests : IDisposable
     [InlineData("TERM")]
     public void An_interrupted_run_saves_says_how_to_go_on_and_does(string signal)
     {
-        TinyModel.Save(_temporary["model"]);
+        TinyModel.Save(_temporary["model"], TinyModel.Network with { Dropout = 0.1 }, new ScheduleOptions { NumTrainTimesteps = 50 });
         using (var stopped = GraftProgram.Start(Adapt("run", 240)))
         {
             stopped.WaitUntil(() => stopped.Errors.Any(line => line.StartsWith("training ", StringComparison.Ordinal)));
@@ -80,7 +81,7 @@ public sealed class RunTests : IDisposable
         ((string?)JsonNode.Parse(output)!["method_options"]!["trainable"]![0]).ShouldBe("*");
         Directory.Exists(_temporary["run"]).ShouldBeFalse();
 
-        TinyModel.Save(_temporary["model"]);
+        TinyModel.Save(_temporary["model"], TinyModel.Network with { Dropout = 0.1 }, new ScheduleOptions { NumTrainTimesteps = 50 });
         (code, _, errors) = GraftProgram.RunIn(folder, Adapt("run", 7));
         code.ShouldBe(1);
         errors.ShouldHaveSingleItem().ShouldContain("libgraft_torch.so is missing: run ./graft once");

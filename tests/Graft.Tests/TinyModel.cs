@@ -16,10 +16,11 @@ internal static class TinyModel
         UpBlockTypes = ["AttnUpBlock2D", "UpBlock2D"],
         LayersPerBlock = 1,
         NormNumGroups = 4,
+        AttentionHeadDim = 8,
     };
 
-    public static DiffusionModel Create(UNet2DOptions? network = null, ScheduleOptions? schedule = null) =>
-        DiffusionModel.Create(network ?? Network, schedule ?? new ScheduleOptions(), seed: 1);
+    public static DiffusionModel Create(UNet2DOptions? network = null, ScheduleOptions? schedule = null, long seed = 1) =>
+        DiffusionModel.Create(network ?? Network, schedule ?? new ScheduleOptions(), seed);
 
     /// <summary>Writes one to a folder.</summary>
     public static string Save(string folder, UNet2DOptions? network = null, ScheduleOptions? schedule = null)

@@ -1,7 +1,6 @@
 using Graft.Data;
 using Graft.Diffusion;
 using Graft.Formats;
-using Graft.Networks;
 using Graft.Tests.Formats;
 using Graft.Torch;
 using Graft.Training;
@@ -11,23 +10,8 @@ namespace Graft.Tests.Training;
 /// <summary>A model of some thousand parameters and pictures of 8 x 8: a training step takes milliseconds.</summary>
 internal static class TinyRun
 {
-    public static DiffusionModel Model(long seed = 3, double dropout = 0, long? classes = null) => DiffusionModel.Create(
-        new UNet2DOptions
-        {
-            SampleSize = 8,
-            InChannels = 1,
-            OutChannels = 1,
-            BlockOutChannels = [8, 16],
-            DownBlockTypes = ["DownBlock2D", "AttnDownBlock2D"],
-            UpBlockTypes = ["AttnUpBlock2D", "UpBlock2D"],
-            LayersPerBlock = 1,
-            NormNumGroups = 4,
-            AttentionHeadDim = 8,
-            Dropout = dropout,
-            NumClassEmbeds = classes,
-        },
-        new ScheduleOptions { NumTrainTimesteps = 50 },
-        seed);
+    public static DiffusionModel Model(long seed = 3, double dropout = 0, long? classes = null) =>
+        TinyModel.Create(TinyModel.Network with { Dropout = dropout, NumClassEmbeds = classes }, new ScheduleOptions { NumTrainTimesteps = 50 }, seed);
 
     /// <summary>Everything that a resumed run could get wrong.</summary>
     public static TrainingOptions Options(long steps) => new()
