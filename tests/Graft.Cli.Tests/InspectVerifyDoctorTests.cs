@@ -1,23 +1,21 @@
 using System.Text.Json.Nodes;
-using Graft.Tests;
 
-namespace Graft.Cli.Tests;
+namespace Graft.Tests.Cli;
 
 public class InspectVerifyDoctorTests
 {
-    private const string Model = "reference/unet2d/old_class_conditional";
+    private static readonly string Model = Path.Combine(SharedFiles.Repository, "tests", "Graft.Tests", "Fixtures", "unet2d", "new_class_conditional");
 
-    [SharedFact(Model)]
+    [Fact]
     public void Inspect_says_what_a_model_is()
     {
-        var folder = Path.Combine(SharedFiles.Shared, Model);
-        var (code, output, error) = CommandLine.Run("inspect", folder, "--parameters");
-        code.ShouldBe(0, error);
+        var (code, output, errors) = GraftProgram.Run("inspect", Model, "--parameters");
+        code.ShouldBe(0, string.Join('\n', errors));
         output.ShouldContain("diffusers UNet2DModel");
         output.ShouldContain("86,899 parameters");
         output.ShouldContain("class_embedding.weight");
 
-        (code, output, _) = CommandLine.Run("inspect", folder, "--json");
+        (code, output, _) = GraftProgram.Run("inspect", Model, "--json");
         code.ShouldBe(0);
         ((long)JsonNode.Parse(output)!["parameter_count"]!).ShouldBe(86899);
     }
@@ -25,36 +23,35 @@ public class InspectVerifyDoctorTests
     [Fact]
     public void Inspect_refuses_what_is_not_there()
     {
-        var (code, output, error) = CommandLine.Run("inspect", "/nowhere/at/all");
+        var (code, output, errors) = GraftProgram.Run("inspect", "/nowhere/at/all");
         code.ShouldBe(2);
         output.ShouldBeEmpty();
-        error.ShouldContain("There is no file /nowhere/at/all");
+        errors[^1].ShouldContain("There is no file /nowhere/at/all");
     }
 
-    [SharedFact(Model)]
+    [Fact]
     public void Verify_answers_with_its_exit_code()
     {
-        var folder = Path.Combine(SharedFiles.Shared, Model);
-        var reference = Path.Combine(folder, "io.safetensors");
-        var (code, output, error) = CommandLine.Run("verify", folder, reference, "--device", "cpu");
-        code.ShouldBe(0, error);
+        var reference = Path.Combine(Model, "io.safetensors");
+        var (code, output, errors) = GraftProgram.Run("verify", Model, reference, "--device", "cpu");
+        code.ShouldBe(0, string.Join('\n', errors));
         output.ShouldContain("within the tolerance");
 
-        CommandLine.Run("verify", folder, reference, "--tolerance", "1e-12", "--device", "cpu").Code.ShouldBe(1);
+        GraftProgram.Run("verify", Model, reference, "--tolerance", "1e-12", "--device", "cpu").Code.ShouldBe(1);
 
-        (code, _, error) = CommandLine.Run("verify", folder, Path.Combine(folder, "unet", "diffusion_pytorch_model.safetensors"));
+        (code, _, errors) = GraftProgram.Run("verify", Model, Path.Combine(Model, "unet", "diffusion_pytorch_model.safetensors"));
         code.ShouldBe(2);
-        error.ShouldContain("holds no tensor 'x'");
+        errors[^1].ShouldContain("holds no tensor 'x'");
     }
 
     [Fact]
     public void Doctor_says_what_to_do_when_libtorch_is_missing_and_inspect_does_not_need_it()
     {
         using var copy = new TemporaryFolder();
-        foreach (var file in Directory.EnumerateFiles(CommandLine.Folder).Where(f => !f.EndsWith("libgraft_torch.so")))
+        foreach (var file in Directory.EnumerateFiles(GraftProgram.Folder).Where(f => !f.EndsWith("libgraft_torch.so")))
             File.Copy(file, copy[Path.GetFileName(file)]);
 
-        var (code, output, _) = CommandLine.RunIn(copy.Path, "doctor", "--json");
+        var (code, output, _) = GraftProgram.RunIn(copy.Path, "doctor", "--json");
         code.ShouldBe(1);
         var findings = JsonNode.Parse(output)!["findings"]!.AsArray();
         var libtorch = findings.Single(f => (string)f!["name"]! == "libtorch")!;
@@ -62,8 +59,8 @@ public class InspectVerifyDoctorTests
         ((string)libtorch["detail"]!).ShouldContain("is missing");
 
         var weights = Path.Combine(SharedFiles.Repository, "tests", "Graft.Tests", "Fixtures", "formats", "all_dtypes.safetensors");
-        var (inspected, text, error) = CommandLine.RunIn(copy.Path, "inspect", weights);
-        inspected.ShouldBe(0, error);
+        var (inspected, text, errors) = GraftProgram.RunIn(copy.Path, "inspect", weights);
+        inspected.ShouldBe(0, string.Join('\n', errors));
         text.ShouldContain("a layout that is not known here");
     }
 }
