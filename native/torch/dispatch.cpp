@@ -68,10 +68,10 @@ c10::IValue list_of(const c10::Argument& argument, const c10::TypePtr& element, 
         }
         case c10::TypeKind::OptionalType: {
             if (value.kind != GRAFT_TENSORS) break;
-            c10::List<c10::optional<at::Tensor>> list;
+            c10::List<optional<at::Tensor>> list;
             for (size_t i = 0; i < n; i++) {
                 auto t = static_cast<const graft_tensor*>(value.p)[i];
-                list.push_back(t == nullptr ? c10::optional<at::Tensor>() : c10::optional<at::Tensor>(borrow(t)));
+                list.push_back(t == nullptr ? optional<at::Tensor>() : optional<at::Tensor>(borrow(t)));
             }
             return c10::IValue(std::move(list));
         }

@@ -9,11 +9,21 @@
 
 #include <atomic>
 #include <exception>
+#include <optional>
 #include <string>
 
 #include "graft_torch.h"
 
 namespace graft {
+
+// c10::optional became an alias of std::optional in 2.x, and later went.
+#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 4)
+template <class T>
+using optional = std::optional<T>;
+#else
+template <class T>
+using optional = c10::optional<T>;
+#endif
 
 inline std::atomic<int64_t> live_tensors{0};
 
