@@ -78,7 +78,9 @@ setup() { # what to build: a project or the solution
         rm -f "$ARTIFACTS"/dotnet-*.stamp
     fi
 
-    stamp="$(stamp_of src eng tests Directory.Build.props Directory.Packages.props .editorconfig global.json Graft.slnx)"
+    local sources=(src eng)
+    [ "$target" = Graft.slnx ] && sources+=(tests samples)
+    stamp="$(stamp_of "${sources[@]}" Directory.Build.props Directory.Packages.props .editorconfig global.json Graft.slnx)"
     if [ "$(cat "$ARTIFACTS/dotnet-$key.stamp" 2>/dev/null)" != "$stamp" ]; then
         run_logged "building the $key (about a minute, once)" "$ARTIFACTS/dotnet-$key.log" \
             dotnet build "$GRAFT_HOME/$target" -c Release -v quiet -nologo
