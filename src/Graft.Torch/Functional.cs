@@ -12,6 +12,7 @@ public static class Functional
     private static readonly Operator ReluOp = new("aten::relu");
     private static readonly Operator MishOp = new("aten::mish");
     private static readonly Operator SigmoidOp = new("aten::sigmoid");
+    private static readonly Operator LogSigmoidOp = new("aten::log_sigmoid");
     private static readonly Operator SoftmaxOp = new("aten::softmax", "int");
     private static readonly Operator EmbeddingOp = new("aten::embedding");
     private static readonly Operator UpsampleOp = new("aten::upsample_nearest2d");
@@ -49,6 +50,9 @@ public static class Functional
 
     /// <summary>1 / (1 + e⁻ˣ).</summary>
     public static Tensor Sigmoid(Tensor x) => SigmoidOp.Call(x);
+
+    /// <summary>log(1 / (1 + e⁻ˣ)), finite however far below 0.</summary>
+    public static Tensor LogSigmoid(Tensor x) => LogSigmoidOp.Call(x);
 
     /// <summary>Softmax along a dimension, computed in <paramref name="type"/> if given.</summary>
     public static Tensor Softmax(Tensor x, long dim, DType? type = null) => SoftmaxOp.Call(x, dim, type);

@@ -15,6 +15,7 @@ public sealed unsafe partial class Tensor
     private static readonly Operator NegOp = new("aten::neg");
     private static readonly Operator MatMulOp = new("aten::matmul");
     private static readonly Operator ExpOp = new("aten::exp");
+    private static readonly Operator Expm1Op = new("aten::expm1");
     private static readonly Operator LogOp = new("aten::log");
     private static readonly Operator SqrtOp = new("aten::sqrt");
     private static readonly Operator SquareOp = new("aten::square");
@@ -75,6 +76,9 @@ public sealed unsafe partial class Tensor
 
     /// <summary>e to the power of each element.</summary>
     public Tensor Exp() => ExpOp.Call(this);
+
+    /// <summary>e to the power of each element, less 1, exact near 0.</summary>
+    public Tensor Expm1() => Expm1Op.Call(this);
 
     /// <summary>Natural logarithm.</summary>
     public Tensor Log() => LogOp.Call(this);

@@ -1,8 +1,9 @@
 namespace Graft.Diffusion;
 
 /// <summary>
-/// The β_t of every named schedule. diffusers computes them in single precision, and a model trained with those values:
-/// so β and α = 1 − β are rounded where diffusers rounds. Everything after them is double precision.
+/// The β_t of every named schedule. diffusers computes them in single precision, and a model trained with those values: so
+/// β and α = 1 − β are rounded where diffusers rounds, unless <see cref="BetaPrecision.Double"/> says that the model came
+/// from elsewhere. Everything after them is double precision.
 /// </summary>
 internal static class Betas
 {
@@ -11,40 +12,60 @@ internal static class Betas
     /// <summary>β for t = 0 to T − 1.</summary>
     public static double[] Of(ScheduleOptions options)
     {
-        var count = options.NumTrainTimesteps;
-        double[] betas = options switch
-        {
-            { TrainedBetas: { } given } => [.. given.Select(b => (double)(float)b)],
-            { BetaSchedule: BetaSchedule.Linear } => Widen(Linspace(options.BetaStart, options.BetaEnd, count)),
-            { BetaSchedule: BetaSchedule.ScaledLinear } =>
-                Widen(Array.ConvertAll(Linspace(Math.Sqrt(options.BetaStart), Math.Sqrt(options.BetaEnd), count), root => root * root)),
-            { BetaSchedule: BetaSchedule.SquaredcosCapV2 } => FromAlphaBar(count, Cosine),
-            { BetaSchedule: BetaSchedule.Laplace } => FromAlphaBar(count, Laplace),
-            _ => Widen(Array.ConvertAll(
-                Linspace(-6, 6, count), x => (1 / (1 + MathF.Exp(-x)) * (float)(options.BetaEnd - options.BetaStart)) + (float)options.BetaStart)),
-        };
-        return options.RescaleBetasZeroSnr ? RescaledToZeroTerminalSnr(betas) : betas;
+        var precision = options.BetaPrecision;
+        var betas = options.TrainedBetas is { } given
+            ? [.. given.Select(b => Round(b, precision))]
+            : precision == BetaPrecision.Single ? Single(options) : Double(options);
+        return options.RescaleBetasZeroSnr ? RescaledToZeroTerminalSnr(betas, precision) : betas;
     }
 
-    /// <summary>α = 1 − β as diffusers has it. The rounding shows at small t, where 1 − ᾱ is as small as 1e-4.</summary>
-    public static double Alpha(double beta) => 1f - (float)beta;
+    private static double[] Single(ScheduleOptions options)
+    {
+        var (start, end, count) = (options.BetaStart, options.BetaEnd, options.NumTrainTimesteps);
+        return options.BetaSchedule switch
+        {
+            BetaSchedule.Linear => Widen(Linspace(start, end, count)),
+            BetaSchedule.ScaledLinear => Widen(Array.ConvertAll(Linspace(Math.Sqrt(start), Math.Sqrt(end), count), root => root * root)),
+            BetaSchedule.SquaredcosCapV2 => FromAlphaBar(count, Cosine, BetaPrecision.Single),
+            BetaSchedule.Laplace => FromAlphaBar(count, Laplace, BetaPrecision.Single),
+            _ => Widen(Array.ConvertAll(Linspace(-6, 6, count), x => (1 / (1 + MathF.Exp(-x)) * (float)(end - start)) + (float)start)),
+        };
+    }
+
+    private static double[] Double(ScheduleOptions options)
+    {
+        var (start, end, count) = (options.BetaStart, options.BetaEnd, options.NumTrainTimesteps);
+        return options.BetaSchedule switch
+        {
+            BetaSchedule.Linear => Even(start, end, count),
+            BetaSchedule.ScaledLinear => Array.ConvertAll(Even(Math.Sqrt(start), Math.Sqrt(end), count), root => root * root),
+            BetaSchedule.SquaredcosCapV2 => FromAlphaBar(count, Cosine, BetaPrecision.Double),
+            BetaSchedule.Laplace => FromAlphaBar(count, Laplace, BetaPrecision.Double),
+            _ => Array.ConvertAll(Even(-6, 6, count), x => ((end - start) / (1 + Math.Exp(-x))) + start),
+        };
+    }
+
+    /// <summary>α = 1 − β. Single-precision rounding shows at small t, where 1 − ᾱ is as small as 1e-4.</summary>
+    public static double Alpha(double beta, BetaPrecision precision) => precision == BetaPrecision.Single ? 1f - (float)beta : 1 - beta;
+
+    private static double Round(double beta, BetaPrecision precision) => precision == BetaPrecision.Single ? (float)beta : beta;
 
     /// <summary>Algorithm 1 of Lin et al. 2024: √ᾱ is shifted so that its last value is 0 and scaled so that its first stays.</summary>
-    private static double[] RescaledToZeroTerminalSnr(double[] betas)
+    private static double[] RescaledToZeroTerminalSnr(double[] betas, BetaPrecision precision)
     {
         if (betas.Length < 2)
             throw new InputException("The scheduler's rescale_betas_zero_snr needs at least 2 num_train_timesteps.");
         var roots = new double[betas.Length];
         var product = 1.0;
         for (var t = 0; t < betas.Length; t++)
-            roots[t] = Math.Sqrt(product *= Alpha(betas[t]));
+            roots[t] = Math.Sqrt(product *= Alpha(betas[t], precision));
         var (first, last) = (roots[0], roots[^1]);
         var previous = 1.0;
         var rescaled = new double[betas.Length];
         for (var t = 0; t < betas.Length; t++)
         {
             var root = (roots[t] - last) * first / (first - last);
-            rescaled[t] = (float)(1 - (root * root / previous));
+            rescaled[t] = Round(1 - (root * root / previous), precision);
             previous = root * root;
         }
 
@@ -52,11 +73,11 @@ internal static class Betas
     }
 
     /// <summary>β_t = 1 − ᾱ(t+1)/ᾱ(t), at most 0.999 (Nichol and Dhariwal 2021, section 3.2).</summary>
-    private static double[] FromAlphaBar(int count, Func<double, double> alphaBar)
+    private static double[] FromAlphaBar(int count, Func<double, double> alphaBar, BetaPrecision precision)
     {
         var betas = new double[count];
         for (var t = 0; t < count; t++)
-            betas[t] = (float)Math.Min(1 - (alphaBar((t + 1.0) / count) / alphaBar((double)t / count)), LargestBeta);
+            betas[t] = Round(Math.Min(1 - (alphaBar((t + 1.0) / count) / alphaBar((double)t / count)), LargestBeta), precision);
         return betas;
     }
 
@@ -92,6 +113,15 @@ internal static class Betas
             values[i] = value + (step * (i - first));
         }
 
+        return values;
+    }
+
+    /// <summary>NumPy's linspace: even in double precision, with the end as given.</summary>
+    private static double[] Even(double start, double end, int count)
+    {
+        var values = new double[count];
+        for (var i = 0; i < count; i++)
+            values[i] = i > 0 && i == count - 1 ? end : start + (i * ((end - start) / Math.Max(1, count - 1)));
         return values;
     }
 

@@ -4,7 +4,7 @@ namespace Graft.Diffusion;
 
 /// <summary>
 /// The forward process of diffusion, q(x_t | x_0) (Ho et al. 2020, section 2), for t = 0 to T − 1; t = 0 is the paper's t = 1.
-/// Tables are double precision, over diffusers' single-precision β and α. It holds no tensors, and is safe to share.
+/// Tables are double precision, over β and α of <see cref="ScheduleOptions.BetaPrecision"/>. It holds no tensors, and is safe to share.
 /// </summary>
 public sealed class NoiseSchedule
 {
@@ -23,7 +23,7 @@ public sealed class NoiseSchedule
         var product = 1.0;
         for (var t = 0; t < betas.Length; t++)
         {
-            alphas[t] = Diffusion.Betas.Alpha(betas[t]);
+            alphas[t] = Diffusion.Betas.Alpha(betas[t], options.BetaPrecision);
             cumulative[t] = product *= alphas[t];
         }
 
@@ -39,7 +39,7 @@ public sealed class NoiseSchedule
     /// <summary>β_t.</summary>
     public IReadOnlyList<double> Betas { get; }
 
-    /// <summary>α_t = 1 − β_t, in single precision.</summary>
+    /// <summary>α_t = 1 − β_t, of the precision of β.</summary>
     public IReadOnlyList<double> Alphas { get; }
 
     /// <summary>ᾱ_t, the product of α up to t (Ho et al. 2020, eq. 4).</summary>
@@ -71,8 +71,15 @@ public sealed class NoiseSchedule
 
     /// <summary>α and σ of one step for all items: scalars that fit any type and device.</summary>
     /// <exception cref="ArgumentOutOfRangeException">t is not from 0 to T − 1.</exception>
-    public NoiseLevel At(int t) => new(
-        Tensor.Scalar(Math.Sqrt(AlphaCumulative(t)), DType.Float64), Tensor.Scalar(Math.Sqrt(1 - AlphaCumulative(t)), DType.Float64));
+    public NoiseLevel At(int t)
+    {
+        var level = NoiseLevel.Of(AlphaCumulative(t));
+        return Options.PredictionType != PredictionType.PreviousSample ? level : level with
+        {
+            OriginalCoefficient = Tensor.Scalar(Before(t).OriginalCoefficient, DType.Float64),
+            CurrentCoefficient = Tensor.Scalar(Before(t).CurrentCoefficient, DType.Float64),
+        };
+    }
 
     /// <summary>α and σ for one step an item, [N, 1, ...] of the type, device and rank of <paramref name="like"/>.</summary>
     /// <param name="t">Steps, int64 [N].</param>
@@ -80,11 +87,13 @@ public sealed class NoiseSchedule
     /// <exception cref="ArgumentException">t is no int64 [N] of values from 0 to T − 1.</exception>
     public NoiseLevel At(Tensor t, Tensor like)
     {
-        if (t.Count != like.Size(0))
-            throw new ArgumentException($"{t} has not one step for each item of {like}.", nameof(t));
-        return new NoiseLevel(
-            Column(t, i => Math.Sqrt(AlphaCumulative(i)), like.Dims).To(like.Type).To(like.Device),
-            Column(t, i => Math.Sqrt(1 - AlphaCumulative(i)), like.Dims).To(like.Type).To(like.Device));
+        var level = new NoiseLevel(
+            Column(t, like, i => Math.Sqrt(AlphaCumulative(i))), Column(t, like, i => Math.Sqrt(1 - AlphaCumulative(i))));
+        return Options.PredictionType != PredictionType.PreviousSample ? level : level with
+        {
+            OriginalCoefficient = Column(t, like, i => Before(i).OriginalCoefficient),
+            CurrentCoefficient = Column(t, like, i => Before(i).CurrentCoefficient),
+        };
     }
 
     /// <summary>Noised samples, [N, C, ...] (Ho et al. 2020, eq. 4).</summary>
@@ -149,6 +158,24 @@ public sealed class NoiseSchedule
             throw new InputException($"{steps} sampling steps with steps_offset {shift} lead out of the schedule of {Count} steps: take fewer steps.");
         return visited;
     }
+
+    /// <summary>
+    /// The training steps of a spec as openai's guided diffusion writes them: <c>"250"</c> (as many, evenly from the first to the last),
+    /// <c>"10,15,20"</c> (as many in each equal section of the schedule, earliest section first) or <c>"ddim25"</c> (a whole stride from 0).
+    /// </summary>
+    /// <returns>Training steps, falling, for <c>Sampler.Timesteps</c>.</returns>
+    /// <exception cref="InputException">The spec is none of these, or asks for more steps than there are.</exception>
+    public int[] Timesteps(string spec) => TimestepSections.Parse(spec, Count);
+
+    /// <summary>f(t) for each item, [N, 1, ...] of the type, device and rank of <paramref name="like"/>.</summary>
+    internal static Tensor Column(Tensor t, Tensor like, Func<int, double> f)
+    {
+        if (t.Count != like.Size(0))
+            throw new ArgumentException($"{t} has not one step for each item of {like}.", nameof(t));
+        return Column(t, f, like.Dims).To(like.Type).To(like.Device);
+    }
+
+    private Posterior Before(int t) => Posterior(t, t - 1);
 
     private double AlphaCumulative(int t) => (uint)t < (uint)Count
         ? AlphasCumulative[t]

@@ -54,6 +54,22 @@ public enum PredictionType
 
     /// <summary>v = √ᾱ·ε − √(1−ᾱ)·x_0 (Salimans and Ho 2022).</summary>
     VPrediction,
+
+    /// <summary>
+    /// The mean of q(x_(t−1) | x_t, x_0) (Ho et al. 2020, section 3.2; guided diffusion's <c>PREVIOUS_X</c>). The step before is that
+    /// of the training schedule, however few steps a sampler takes. diffusers has no such type.
+    /// </summary>
+    PreviousSample,
+}
+
+/// <summary>How β_t and α_t are rounded (key <c>graft_beta_precision</c>).</summary>
+public enum BetaPrecision
+{
+    /// <summary>To single precision, to the bit as in diffusers.</summary>
+    Single,
+
+    /// <summary>Not at all: double precision, as in openai's improved and guided diffusion.</summary>
+    Double,
 }
 
 /// <summary>Which training steps a shorter sampling run visits (key <c>timestep_spacing</c>; Lin et al. 2024, table 2).</summary>

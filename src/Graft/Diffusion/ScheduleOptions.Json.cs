@@ -33,6 +33,7 @@ public sealed partial record ScheduleOptions
             StepsOffset = keys.Int("steps_offset", defaults.StepsOffset),
             RescaleBetasZeroSnr = keys.Bool("rescale_betas_zero_snr", defaults.RescaleBetasZeroSnr),
             SetAlphaToOne = keys.Bool("set_alpha_to_one", defaults.SetAlphaToOne),
+            BetaPrecision = keys.Choice("graft_beta_precision", defaults.BetaPrecision),
             LearnedRangeUpper = keys.Choice("graft_learned_range_upper", defaults.LearnedRangeUpper),
             PreviousTimestep = keys.Choice("graft_previous_timestep", defaults.PreviousTimestep),
             Other = keys.Rest(),
@@ -63,6 +64,8 @@ public sealed partial record ScheduleOptions
             ["rescale_betas_zero_snr"] = RescaleBetasZeroSnr,
             ["set_alpha_to_one"] = SetAlphaToOne,
         };
+        if (BetaPrecision != default)
+            keys["graft_beta_precision"] = NameOf(BetaPrecision);
         if (LearnedRangeUpper != default)
             keys["graft_learned_range_upper"] = NameOf(LearnedRangeUpper);
         if (PreviousTimestep != default)

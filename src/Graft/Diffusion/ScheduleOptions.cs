@@ -27,6 +27,9 @@ public sealed partial record ScheduleOptions
     /// <summary>The T values of β themselves, each above 0 and at most 1, in place of the three above.</summary>
     public ImmutableArray<double>? TrainedBetas { get; init; }
 
+    /// <summary>Key <c>graft_beta_precision</c>. How the values of β are rounded: for a model of openai's, <see cref="BetaPrecision.Double"/>.</summary>
+    public BetaPrecision BetaPrecision { get; init; } = BetaPrecision.Single;
+
     /// <summary>The variance of DDPM updates.</summary>
     public VarianceType VarianceType { get; init; } = VarianceType.FixedSmall;
 

@@ -57,6 +57,7 @@ internal static class OperatorCases
         ["Tensor.NegOp"] = new(o => o.Call(V(1, -2)), [2], [-1, 2]),
         ["Tensor.MatMulOp"] = new(o => o.Call(M(2, 2, 1, 2, 3, 4), V(1, 10)), [2], [21, 43]),
         ["Tensor.ExpOp"] = new(o => o.Call(V(0, 1)), [2], [1, Math.E]),
+        ["Tensor.Expm1Op"] = new(o => o.Call(V(0, 1)), [2], [0, Math.E - 1]),
         ["Tensor.LogOp"] = new(o => o.Call(V(1, Math.E)), [2], [0, 1]),
         ["Tensor.SqrtOp"] = new(o => o.Call(V(4, 9)), [2], [2, 3]),
         ["Tensor.SquareOp"] = new(o => o.Call(V(4, -3)), [2], [16, 9]),
@@ -92,6 +93,7 @@ internal static class OperatorCases
         ["Functional.ReluOp"] = new(o => o.Call(V(-1, 2)), [2], [0, 2]),
         ["Functional.MishOp"] = new(o => o.Call(V(0, 1)), [2], [0, 0.8650983882673103]),
         ["Functional.SigmoidOp"] = new(o => o.Call(V(0, 1)), [2], [0.5, Silu1]),
+        ["Functional.LogSigmoidOp"] = new(o => o.Call(V(0, -1000)), [2], [-Math.Log(2), -1000]),
         ["Functional.SoftmaxOp"] = new(o => o.Call(V(0, Math.Log(3)), 0, Argument.None), [2], [0.25, 0.75]),
         ["Functional.EmbeddingOp"] = new(o => o.Call(M(2, 2, 1, 2, 3, 4), I(1)), [1, 2], [3, 4]),
         ["Functional.UpsampleOp"] = new(
