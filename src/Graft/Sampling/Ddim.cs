@@ -35,18 +35,20 @@ public sealed record DdimSampler : Sampler
         CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(noise);
-        return SamplingLoop.Run(this, denoiser, schedule, xT, condition, onStep, Update, cancellationToken);
+        var plan = SamplingLoop.Plan(this, schedule);
+        var task = new SamplingLoop.Task(this, denoiser, schedule, xT, condition, onStep, cancellationToken);
+        return SamplingLoop.Run(task, [.. plan.Select(p => p.From)], null, Update);
 
         Tensor Update(SamplingLoop.Context step)
         {
             var (x, original) = (step.X, step.Original);
-            var level = schedule.At(step.Step.From);
+            var (from, to) = plan[step.Index];
             var predicted = UseClippedModelOutput
-                ? level.NoiseFromOriginal(original, x)
-                : level.Noise(schedule.Options.PredictionType, step.Output.Prediction, x);
+                ? step.Level.NoiseFromOriginal(original, x)
+                : step.Level.Noise(schedule.Options.PredictionType, step.Output.Prediction, x);
 
-            var now = schedule.AlphasCumulative[step.Step.From];
-            var then = step.Step.To >= 0 ? schedule.AlphasCumulative[step.Step.To] : schedule.Options.SetAlphaToOne ? 1 : schedule.AlphasCumulative[0];
+            var now = schedule.AlphasCumulative[from];
+            var then = to >= 0 ? schedule.AlphasCumulative[to] : schedule.Options.SetAlphaToOne ? 1 : schedule.AlphasCumulative[0];
             var sigma = Eta * Math.Sqrt((1 - then) / (1 - now) * (1 - (now / then))); // eq. 16
             var direction = Math.Sqrt(Math.Max(0, 1 - then - (sigma * sigma)));
             var next = (Math.Sqrt(then) * original) + (direction * predicted); // eq. 12

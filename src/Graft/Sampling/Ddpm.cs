@@ -12,6 +12,9 @@ public sealed record DdpmSampler : Sampler
 {
     internal const string SamplerName = "ddpm";
 
+    /// <summary>Guidance in the mean: x_s ~ N(μ + s·Σ·∇ log p(y | x_t), Σ) (Dhariwal and Nichol 2021, algorithm 1); none if null.</summary>
+    public Guidance? Guidance { get; init; }
+
     /// <inheritdoc/>
     public override string Name => SamplerName;
 
@@ -26,35 +29,40 @@ public sealed record DdpmSampler : Sampler
         CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(noise);
-        return SamplingLoop.Run(this, denoiser, schedule, xT, condition, onStep, Update, cancellationToken);
+        var plan = SamplingLoop.Plan(this, schedule);
+        var task = new SamplingLoop.Task(this, denoiser, schedule, xT, condition, onStep, cancellationToken);
+        return SamplingLoop.Run(task, [.. plan.Select(p => p.From)], null, Update);
 
         Tensor Update(SamplingLoop.Context step)
         {
-            var (x, original) = (step.X, step.Original);
-            var posterior = schedule.Posterior(step.Step.From, step.Step.To);
-            var mean = (posterior.OriginalCoefficient * original) + (posterior.CurrentCoefficient * x); // eq. 7
-            if (step.Step.To < 0)
-                return mean;
-            var z = noise(step.Index, x.Shape).To(x.Type).To(x.Device);
-            return mean + (Deviation(posterior, step.Output.Variance, schedule.Options) is { } deviation
-                ? deviation * z
-                : z * Math.Exp(0.5 * posterior.LogVariance(schedule.Options.VarianceType)));
+            var (from, to) = plan[step.Index];
+            var posterior = schedule.Posterior(from, to);
+            var mean = (posterior.OriginalCoefficient * step.Original) + (posterior.CurrentCoefficient * step.X); // eq. 7
+            if (to < 0)
+                return Guidance is not null && LastVariance(step) is { } last ? mean + (last * Guidance.At(step.X, step.T, condition)) : mean;
+            var logVariance = LogVariance(posterior, step.Output.Variance, schedule.Options);
+            if (Guidance is not null)
+                mean += logVariance.Exp() * Guidance.At(step.X, step.T, condition);
+            return mean + ((logVariance * 0.5).Exp() * noise(step.Index, step.X.Shape).To(step.X.Type).To(step.X.Device));
         }
+
+        // The last update adds no noise, and still is guided by the variance that the process has there, as in openai's code.
+        Tensor? LastVariance(SamplingLoop.Context step) =>
+            schedule.Options.VarianceType is VarianceType.FixedSmall or VarianceType.FixedSmallLog
+                ? null // β̃ itself is 0
+                : new ReverseProcess(schedule, [.. plan.Select(p => p.From)]).LogVariance(step.Output, step.X, step.T).Exp();
     }
 
-    /// <summary>√variance where the network gives it, [N, C, ...]; null where the schedule fixes it.</summary>
-    private static Tensor? Deviation(Posterior posterior, Tensor? variance, ScheduleOptions options)
+    /// <summary>The update's log variance: a scalar where the schedule fixes it, [N, C, ...] where the network gives it.</summary>
+    private static Tensor LogVariance(Posterior posterior, Tensor? learned, ScheduleOptions options)
     {
+        Tensor Fixed(double value) => Tensor.Scalar(value, DType.Float64);
         if (!options.LearnsVariance)
-            return null;
-        if (variance is null)
-            throw new InputException("The schedule says that the network learned the variance, but its output has no channels for it: set variance_type fixed_small.");
-        if (options.VarianceType == VarianceType.Learned)
-            return (variance * 0.5).Exp();
-
-        // log variance = f·log β + (1 − f)·log β̃, with the network's −1 to 1 as f = 0 to 1 (Nichol and Dhariwal 2021, eq. 15).
-        var (low, high) = (posterior.LogVariance(VarianceType.FixedSmall), posterior.LogUpper(options.LearnedRangeUpper));
-        var fraction = (variance + 1.0) * 0.5;
-        return (((fraction * (high - low)) + low) * 0.5).Exp();
+            return Fixed(posterior.LogVariance(options.VarianceType));
+        if (learned is null)
+            throw NetworkOutput.LacksVariance();
+        return options.VarianceType == VarianceType.Learned
+            ? learned
+            : ReverseProcess.Interpolated(learned, Fixed(posterior.LogVariance(VarianceType.FixedSmall)), Fixed(posterior.LogUpper(options.LearnedRangeUpper)));
     }
 }

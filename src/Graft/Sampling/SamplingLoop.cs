@@ -4,45 +4,56 @@ using Graft.Torch;
 namespace Graft.Sampling;
 
 /// <summary>An update's way: from a training step to an earlier one, or to −1, the clean sample.</summary>
+/// <param name="From">The training step, which the network is told.</param>
+/// <param name="To">The step after it.</param>
 internal readonly record struct Transition(int From, int To);
 
 /// <summary>What every sampler shares: which steps, the prediction of each, and memory that stays flat.</summary>
 internal static class SamplingLoop
 {
+    /// <summary>What a run is over.</summary>
+    internal sealed record Task(
+        Sampler Sampler,
+        IDenoiser Denoiser,
+        NoiseSchedule Schedule,
+        Tensor XT,
+        Condition? Condition,
+        Action<SamplingStep>? OnStep,
+        CancellationToken CancellationToken);
+
     /// <summary>An update.</summary>
     /// <param name="Index">The update, from 0.</param>
-    /// <param name="Step">Its way.</param>
     /// <param name="X">The samples before it.</param>
+    /// <param name="T">The training step that the network was told, for each item.</param>
+    /// <param name="Level">The noise in them.</param>
     /// <param name="Output">What the denoiser gave.</param>
-    /// <param name="Original">The clean samples that this implies, clipped as the schedule says.</param>
-    internal readonly record struct Context(int Index, Transition Step, Tensor X, NetworkOutput Output, Tensor Original);
+    /// <param name="Original">The clean samples that this implies, clipped as the sampler or the schedule says.</param>
+    internal readonly record struct Context(int Index, Tensor X, Tensor T, NoiseLevel Level, NetworkOutput Output, Tensor Original);
 
-    public static Tensor Run(
-        Sampler sampler,
-        IDenoiser denoiser,
-        NoiseSchedule schedule,
-        Tensor xT,
-        Condition? condition,
-        Action<SamplingStep>? onStep,
-        Func<Context, Tensor> update,
-        CancellationToken cancellationToken)
+    /// <summary>Runs the updates from first to last.</summary>
+    /// <param name="task">Over what.</param>
+    /// <param name="timesteps">The training steps that the network is told.</param>
+    /// <param name="levels">ᾱ of the samples before each update; null: those of the schedule at <paramref name="timesteps"/>.</param>
+    /// <param name="update">The sampler's equation. It may hand tensors to the scope outside, and then must dispose them itself.</param>
+    public static Tensor Run(Task task, IReadOnlyList<int> timesteps, IReadOnlyList<double>? levels, Func<Context, Tensor> update)
     {
         using var mode = Autograd.NoGrad();
         using var run = new TensorScope();
-        var plan = Plan(sampler, schedule);
-        var x = xT;
-        for (var k = 0; k < plan.Length; k++)
+        var clipping = task.Sampler.Clipping ?? Clipping.Of(task.Schedule.Options);
+        var x = task.XT;
+        for (var k = 0; k < timesteps.Count; k++)
         {
-            cancellationToken.ThrowIfCancellationRequested();
+            task.CancellationToken.ThrowIfCancellationRequested();
             using var step = new TensorScope();
-            var now = plan[k].From;
-            var t = Tensor.Full(now, [x.Size(0)], DType.Int64, x.Device);
-            var output = NetworkOutput.Split(denoiser.Predict(x, t, condition), x.Size(1));
-            var original = Clip(Original(schedule, output.Prediction, x, now), schedule.Options);
-            var next = update(new Context(k, plan[k], x, output, original));
-            onStep?.Invoke(new SamplingStep(k, plan.Length, now, next, original));
+            RefusePureNoise(task.Schedule, levels?[k] ?? task.Schedule.AlphasCumulative[timesteps[k]], timesteps[k]);
+            var level = levels is null ? task.Schedule.At(timesteps[k]) : NoiseLevel.Of(levels[k]);
+            var t = Tensor.Full(timesteps[k], [x.Size(0)], DType.Int64, x.Device);
+            var output = NetworkOutput.Split(task.Denoiser.Predict(x, t, task.Condition), x.Size(1));
+            var original = clipping.Apply(level.Original(task.Schedule.Options.PredictionType, output.Prediction, x));
+            var next = update(new Context(k, x, t, level, output, original));
+            task.OnStep?.Invoke(new SamplingStep(k, timesteps.Count, timesteps[k], next, original));
             next.MoveToOuter();
-            if (!ReferenceEquals(x, xT))
+            if (!ReferenceEquals(x, task.XT))
                 x.Dispose();
             x = next;
         }
@@ -50,13 +61,12 @@ internal static class SamplingLoop
         return x.MoveToOuter();
     }
 
-    /// <summary>The updates of a run.</summary>
+    /// <summary>The updates of a run over training steps.</summary>
     public static Transition[] Plan(Sampler sampler, NoiseSchedule schedule)
     {
         var listed = sampler.Timesteps is not null || schedule.Options.PreviousTimestep == PreviousTimestep.Listed;
         var steps = sampler.Timesteps?.ToArray() ?? schedule.Timesteps(sampler.Steps == 0 ? schedule.Count : sampler.Steps);
-        if (steps.Length == 0 || steps[0] >= schedule.Count || steps[^1] < 0 || steps.Zip(steps.Skip(1)).Any(pair => pair.First <= pair.Second))
-            throw new InputException($"The sampler's time steps must fall, from at most {schedule.Count - 1} to at least 0, without repeats.");
+        RequireFalling(steps, schedule);
         var plan = new Transition[steps.Length];
         for (var k = 0; k < steps.Length; k++)
         {
@@ -67,23 +77,20 @@ internal static class SamplingLoop
         return plan;
     }
 
-    private static Tensor Original(NoiseSchedule schedule, Tensor prediction, Tensor x, int t)
+    /// <summary>Refuses a list of steps that does not fall through the schedule.</summary>
+    public static void RequireFalling(int[] steps, NoiseSchedule schedule)
     {
-        var type = schedule.Options.PredictionType;
-        if (type == PredictionType.Epsilon && schedule.AlphasCumulative[t] == 0)
+        if (steps.Length == 0 || steps[0] >= schedule.Count || steps[^1] < 0 || steps.Zip(steps.Skip(1)).Any(pair => pair.First <= pair.Second))
+            throw new InputException($"The sampler's time steps must fall, from at most {schedule.Count - 1} to at least 0, without repeats.");
+    }
+
+    private static void RefusePureNoise(NoiseSchedule schedule, double alphaCumulative, int t)
+    {
+        // At ᾱ = 0 the sample is the noise, and knowing the noise says nothing about x_0 (Lin et al. 2024, section 3.2).
+        if (schedule.Options.PredictionType == PredictionType.Epsilon && alphaCumulative == 0)
         {
-            // At ᾱ = 0 the sample is the noise, and knowing the noise says nothing about x_0 (Lin et al. 2024, section 3.2).
             throw new InputException(
                 $"Step {t} is pure noise, from which a network that predicts noise cannot start: use prediction_type v_prediction, or timestep_spacing leading.");
         }
-
-        return schedule.At(t).Original(type, prediction, x);
-    }
-
-    private static Tensor Clip(Tensor original, ScheduleOptions options)
-    {
-        if (options.Thresholding)
-            return DynamicThreshold.Apply(original, options.DynamicThresholdingRatio, options.SampleMaxValue);
-        return options.ClipSample ? original.Clamp(-options.ClipSampleRange, options.ClipSampleRange) : original;
     }
 }

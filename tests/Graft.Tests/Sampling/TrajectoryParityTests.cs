@@ -1,14 +1,16 @@
 namespace Graft.Tests.Sampling;
 
 /// <summary>
-/// DDPM and DDIM trajectories of diffusers 0.14.0 and 0.27.2, all 357 cases: every beta schedule, prediction and variance type,
-/// spacing, clipping, thresholding, zero terminal SNR and custom time steps. None is left out.
+/// Trajectories of diffusers 0.14.0 and 0.27.2: all 357 cases of DDPM and DDIM (every beta schedule, prediction and variance type,
+/// spacing, clipping, thresholding, zero terminal SNR and custom time steps), and all 214 of DPM-Solver (orders, algorithms and solver
+/// types; Karras sigmas, thresholding, spacings and every way to end). None is left out.
 /// </summary>
 public class TrajectoryParityTests
 {
-    private const int CasesInKit = 138 + 65 + 84 + 70;
+    private const int CasesInKit = 138 + 65 + 84 + 70 + 130 + 84;
 
-    public static TheoryData<string, string> Kit => Rows(["ddpm_v0_14", "ddpm_v0_27", "ddim_v0_14", "ddim_v0_27"], InKit);
+    public static TheoryData<string, string> Kit => Rows(
+        ["ddpm_v0_14", "ddpm_v0_27", "ddim_v0_14", "ddim_v0_27", "dpmsolver_v0_14", "dpmsolver_v0_27"], InKit);
 
     /// <summary>A slice of the same cases that is in the repository.</summary>
     public static TheoryData<string, string> Slice => Rows(["ddpm_v0_27", "ddim_v0_27"], InRepository);
