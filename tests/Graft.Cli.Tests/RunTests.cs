@@ -40,6 +40,30 @@ public sealed class RunTests : IDisposable
         Directory.GetFiles(_temporary["pictures"]).Select(Path.GetFileName).Order().ShouldBe(["00000.png", "00001.png", "00002.png", "grid.png"]);
     }
 
+    [Fact]
+    public void Samples_are_drawn_by_every_sampler_spacing_and_clipping()
+    {
+        TinyModel.Save(_temporary["model"], schedule: new ScheduleOptions { NumTrainTimesteps = 50 });
+        string Draw(params string[] options)
+        {
+            var (code, output, errors) = GraftProgram.Run(["sample", _temporary["model"], "-n", "1", "--out", _temporary["pictures"], .. options]);
+            code.ShouldBe(0, string.Join('\n', errors));
+            output.ShouldContain("1 pictures are in");
+            return Hash("pictures", "00000.png");
+        }
+
+        var solved = Draw("--sampler", "dpm-solver++", "--steps", "5");
+        Draw("--sampler", "dpm-solver++", "--steps", "5", "--clip").ShouldBe(solved); // the configuration clips
+        Draw("--sampler", "dpm-solver++", "--steps", "5", "--no-clip").ShouldNotBe(solved);
+        Draw("--sampler", "dpm-solver++", "--steps", "5", "--threshold", "0.9").ShouldNotBe(solved);
+        Draw("--sampler", "ddpm", "--timesteps", "ddim5").ShouldBe(Draw("--sampler", "ddpm", "--steps", "5"));
+        Draw("--sampler", "ddpm", "--timesteps", "3,2").ShouldNotBe(Draw("--sampler", "ddpm", "--steps", "5"));
+
+        var refused = GraftProgram.Run("sample", _temporary["model"], "--clip", "--threshold", "0.9", "--out", _temporary["pictures"]);
+        refused.Code.ShouldBe(2);
+        refused.Errors.ShouldContain(line => line.Contains("exclude each other", StringComparison.Ordinal));
+    }
+
     [Theory]
     [InlineData("INT")]
     [InlineData("TERM")]

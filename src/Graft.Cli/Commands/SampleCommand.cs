@@ -13,23 +13,36 @@ internal static class SampleCommand
         var count = new Option<int>("--count", "-n") { Description = "How many pictures.", DefaultValueFactory = _ => 16 };
         var sampler = new Option<string>("--sampler") { Description = $"How to draw: {string.Join(" or ", Sampler.Names)}.", DefaultValueFactory = _ => "ddim" };
         var steps = new Option<int>("--steps") { Description = "Network evaluations for each picture.", DefaultValueFactory = _ => 50 };
+        var timesteps = new Option<string?>("--timesteps") { Description = "Training steps to visit, in place of --steps: 250 (evenly), 10,15,20 (so many in each third) or ddim25 (a whole stride)." };
         var eta = new Option<double>("--eta") { Description = "DDIM's noise: 0 (none) to 1 (as DDPM).", DefaultValueFactory = _ => 0 };
         var seed = new Option<long>("--seed") { Description = "Which pictures: the same seed draws the same.", DefaultValueFactory = _ => 0 };
+        var clip = new Option<bool>("--clip") { Description = "Clip predicted pictures to [-1, 1] on the way; without these three as the model's configuration says." };
+        var noClip = new Option<bool>("--no-clip") { Description = "Do not clip predicted pictures." };
+        var threshold = new Option<double?>("--threshold") { Description = "Dynamic thresholding: clip to this quantile of each predicted picture, as 0.995, and scale it back." };
         var labels = new Option<int[]>("--label") { Description = "Class to draw, for a class-conditional model; repeated in turn; without it all classes in turn.", DefaultValueFactory = _ => [] };
         var batch = new Option<int>("--batch-size") { Description = "Pictures at a time; changes the memory needed, not the pictures.", DefaultValueFactory = _ => 64 };
         var output = new Option<string>("--out") { Description = "Folder for the PNG files and grid.png.", Required = true };
         var device = CommonOptions.Device();
         var command = new Command("sample", "Draw pictures from a model: PNG files and a sheet.")
         {
-            model, count, sampler, steps, eta, seed, labels, batch, output, device,
+            model, count, sampler, steps, timesteps, eta, clip, noClip, threshold, seed, labels, batch, output, device,
         };
         command.SetAction((parsed, token) =>
         {
             var number = parsed.GetValue(count);
             if (number < 1 || parsed.GetValue(batch) < 1)
                 throw new InputException("--count and --batch-size must be at least 1.");
-            var how = Sampler.Parse(parsed.GetRequiredValue(sampler), parsed.GetValue(steps), parsed.GetValue(eta));
+            var how = Sampler.Parse(parsed.GetRequiredValue(sampler), parsed.GetValue(steps), parsed.GetValue(eta)) with
+            {
+                Clipping = ClippingOf(parsed.GetValue(clip), parsed.GetValue(noClip), parsed.GetValue(threshold)),
+            };
             using var loaded = DiffusionModel.Load(parsed.GetRequiredValue(model), Device.Parse(parsed.GetRequiredValue(device)));
+            if (parsed.GetValue(timesteps) is { } spec)
+            {
+                var visited = loaded.Schedule.Timesteps(spec);
+                how = how with { Timesteps = visited, Steps = visited.Length };
+            }
+
             var classes = parsed.GetRequiredValue(labels);
             var samples = ProgressDisplay.Sample("sampling", progress => loaded.Sample(
                 number, how, parsed.GetValue(seed), classes.Length == 0 ? null : classes, parsed.GetValue(batch), progress, token));
@@ -41,5 +54,15 @@ internal static class SampleCommand
             return Task.FromResult(0);
         });
         return command;
+    }
+
+    /// <summary>What the three options say of clipping; null where none is given.</summary>
+    private static Clipping? ClippingOf(bool clip, bool noClip, double? threshold)
+    {
+        if ((clip ? 1 : 0) + (noClip ? 1 : 0) + (threshold is null ? 0 : 1) > 1)
+            throw new InputException("--clip, --no-clip and --threshold exclude each other: give one of them.");
+        if (threshold is { } ratio)
+            return Clipping.Dynamic(ratio);
+        return clip ? Clipping.To() : noClip ? Clipping.None : null;
     }
 }

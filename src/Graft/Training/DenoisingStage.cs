@@ -5,7 +5,10 @@ using Graft.Torch;
 
 namespace Graft.Training;
 
-/// <summary>The stage that pretraining and plain fine-tuning share: L_simple (Ho et al. 2020, eq. 14) on pictures.</summary>
+/// <summary>
+/// The stage that pretraining and plain fine-tuning share: L_simple (Ho et al. 2020, eq. 14) on pictures; L_hybrid (Nichol and
+/// Dhariwal 2021, eq. 16) where the schedule says that the network learns the variance.
+/// </summary>
 internal static class DenoisingStage
 {
     /// <summary>Makes the stage.</summary>
@@ -21,6 +24,11 @@ internal static class DenoisingStage
             throw new InputException($"The pictures are {images.Shape} and the model's {model.Shape}: they must be the same.");
         if (model.Network.Options.IsClassConditional)
             CheckLabels(model, images);
+        var process = new ReverseProcess(model.Schedule);
+        var learnsVariance = model.Schedule.Options.LearnsVariance;
+        var (input, output) = (model.Network.Options.InChannels, model.Network.Options.OutChannels);
+        if (learnsVariance && output != 2 * input)
+            throw new InputException($"The schedule says that the network learns the variance, which takes {2 * input} output channels where it has {output}: set out_channels, or variance_type fixed_small.");
         var sampler = Sampler.Ddim(Math.Min(options.SampleSteps, model.Schedule.Count));
         return new TrainingStage
         {
@@ -28,7 +36,10 @@ internal static class DenoisingStage
             Network = model.Network,
             Trainable = trainable ?? TrainableParameters(model),
             Data = new ImageBatches(images, model.Schedule.Count, options.Seed, options.Flip, model.Device),
-            Loss = batch => new Loss(Simple(model, batch)),
+            Warning = learnsVariance || output != 2 * input
+                ? null
+                : $"The network has {output} output channels and the schedule fixes the variance: only the first {input} are trained (variance_type learned_range trains all).",
+            Loss = batch => LossOf(model, process, batch, options.VlbWeight),
             Save = model.Save,
             DrawSamples = path => model.Sample(options.SampleCount, sampler, options.Seed).SaveGrid(path),
         };
@@ -51,11 +62,14 @@ internal static class DenoisingStage
         }
     }
 
-    private static Tensor Simple(DiffusionModel model, Batch batch)
+    private static Loss LossOf(DiffusionModel model, ReverseProcess process, Batch batch, double vlbWeight)
     {
         var noised = model.Schedule.AddNoise(batch.X0, batch.Noise, batch.T);
         var condition = model.Network.Options.IsClassConditional ? new Condition { ClassLabels = batch.ClassLabels } : null;
         var output = model.Denoiser.Predict(noised, batch.T, condition);
-        return Losses.Simple(output, batch.X0, batch.Noise, batch.T, model.Schedule).Mean;
+        if (!model.Schedule.Options.LearnsVariance)
+            return new Loss(Losses.Simple(output, batch.X0, batch.Noise, batch.T, model.Schedule).Mean);
+        var hybrid = Losses.Hybrid(output, batch.X0, batch.Noise, noised, batch.T, process, vlbWeight);
+        return new Loss(hybrid.Mean, ("simple", hybrid.Simple.Mean), ("vlb", hybrid.Vlb.Mean));
     }
 }

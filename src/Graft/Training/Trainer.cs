@@ -57,6 +57,8 @@ public sealed class Trainer
     /// <exception cref="GraftException">The loss stays infinite or undefined.</exception>
     public void Train() => TorchRuntime.Run(() =>
     {
+        if (_stage.Warning is not null)
+            _run.Logger.LogWarning("{Warning}", _stage.Warning);
         foreach (var (_, value) in _stage.Trainable)
             value.RequiresGrad = true;
         using var optimiser = new AdamW(_stage.Trainable, _options.Optimiser, average: _options.EmaDecay > 0);

@@ -57,6 +57,9 @@ public sealed record TrainingOptions
     /// <summary>Exponent of the average's warm-up: decay = 1 - (1 + step)^-power, up to <see cref="EmaDecay"/> (diffusers' rule, inv_gamma 1).</summary>
     public double EmaPower { get; init; } = 0.75;
 
+    /// <summary>λ of L_hybrid = L_simple + λ·L_vlb, for networks that learn the variance (Nichol and Dhariwal 2021, section 3.1).</summary>
+    public double VlbWeight { get; init; } = 0.001;
+
     /// <summary>Seed of everything that is drawn.</summary>
     public long Seed { get; init; }
 
@@ -97,6 +100,7 @@ public sealed record TrainingOptions
         Require(Beta2 is >= 0 and < 1, nameof(Beta2), "in [0, 1)");
         Require(EmaDecay is >= 0 and < 1, nameof(EmaDecay), "in [0, 1)");
         Require(EmaPower > 0 && double.IsFinite(EmaPower), nameof(EmaPower), "above 0");
+        Require(VlbWeight >= 0 && double.IsFinite(VlbWeight), nameof(VlbWeight), "at least 0");
         Require(LogEvery >= 1, nameof(LogEvery), "at least 1");
         Require(CheckpointEvery >= 0, nameof(CheckpointEvery), "at least 0");
         Require(KeepCheckpoints >= 1, nameof(KeepCheckpoints), "at least 1");

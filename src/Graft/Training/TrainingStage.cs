@@ -34,6 +34,9 @@ public sealed record TrainingStage
     /// <summary>A short name for messages.</summary>
     public required string Name { get; init; }
 
+    /// <summary>A sentence that is said once when the stage begins; may be null.</summary>
+    public string? Warning { get; init; }
+
     /// <summary>Put into training mode, and told which items a batch holds.</summary>
     public required Module Network { get; init; }
 

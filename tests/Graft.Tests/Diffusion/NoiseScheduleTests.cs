@@ -11,6 +11,7 @@ public class NoiseScheduleTests
     [InlineData(PredictionType.Epsilon)]
     [InlineData(PredictionType.Sample)]
     [InlineData(PredictionType.VPrediction)]
+    [InlineData(PredictionType.PreviousSample)]
     public void A_perfect_output_gives_back_sample_and_noise_and_has_no_loss(PredictionType type) => TorchRuntime.Run(() =>
     {
         using var scope = new TensorScope();

@@ -19,7 +19,7 @@ public class ScheduleOptionsTests
     {
         var text = """
             {"_class_name":"DDIMScheduler","_diffusers_version":"0.27.2","beta_end":0.012,"beta_schedule":"squaredcos_cap_v2","beta_start":0.00085,
-             "clip_sample":false,"clip_sample_range":2.0,"dynamic_thresholding_ratio":0.9,"graft_learned_range_upper":"training_beta",
+             "clip_sample":false,"clip_sample_range":2.0,"dynamic_thresholding_ratio":0.9,"graft_beta_precision":"double","graft_learned_range_upper":"training_beta",
              "graft_previous_timestep":"uniform","num_train_timesteps":3,"prediction_type":"v_prediction","rescale_betas_zero_snr":true,
              "sample_max_value":3.0,"set_alpha_to_one":false,"steps_offset":1,"thresholding":true,"timestep_spacing":"trailing",
              "trained_betas":[0.1,0.2,0.3],"variance_type":"fixed_large_log","zz_nested":{"a":[1,null]}}

@@ -5,7 +5,7 @@ using Graft.Torch;
 
 namespace Graft.Tests.Parity;
 
-/// <summary>The least that reads the reference numbers: well-formed safetensors of F32 and I64. The library's reader is another.</summary>
+/// <summary>The least that reads the reference numbers: well-formed safetensors of F32, F64 and I64. The library's reader is another.</summary>
 internal sealed class ReferenceTensors
 {
     private readonly Dictionary<string, (long[] Shape, byte[] Bytes)> _tensors = [];
@@ -28,6 +28,8 @@ internal sealed class ReferenceTensors
     public long[] Shape(string name) => _tensors[name].Shape;
 
     public float[] Floats(string name) => MemoryMarshal.Cast<byte, float>(_tensors[name].Bytes).ToArray();
+
+    public double[] Doubles(string name) => MemoryMarshal.Cast<byte, double>(_tensors[name].Bytes).ToArray();
 
     public long[] Integers(string name) => MemoryMarshal.Cast<byte, long>(_tensors[name].Bytes).ToArray();
 

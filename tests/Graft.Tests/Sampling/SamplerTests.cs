@@ -45,6 +45,7 @@ public class SamplerTests
     [InlineData("ddim", 0.0)]
     [InlineData("ddim", 1.0)]
     [InlineData("ddpm", 0.0)]
+    [InlineData("dpm-solver++", 0.0)]
     public void A_sample_does_not_depend_on_its_batch(string name, double eta) => TorchRuntime.Run(() =>
     {
         using var scope = new TensorScope();

@@ -13,7 +13,7 @@ public class TrajectoryParityTests
         ["ddpm_v0_14", "ddpm_v0_27", "ddim_v0_14", "ddim_v0_27", "dpmsolver_v0_14", "dpmsolver_v0_27"], InKit);
 
     /// <summary>A slice of the same cases that is in the repository.</summary>
-    public static TheoryData<string, string> Slice => Rows(["ddpm_v0_27", "ddim_v0_27"], InRepository);
+    public static TheoryData<string, string> Slice => Rows(["ddpm_v0_27", "ddim_v0_27", "dpmsolver_v0_14", "dpmsolver_v0_27"], InRepository);
 
     [SharedTheory("reference/schedulers")]
     [MemberData(nameof(Kit))]
