@@ -64,7 +64,7 @@ internal sealed class PartialFile : IDisposable
     /// <summary>Forgets everything.</summary>
     internal void Restart()
     {
-        if (_stream.CanSeek)
+        if (_stream.CanSeek && _stream.Length > 0)
             _stream.SetLength(0);
         _ = _hash.GetHashAndReset();
         Length = 0;
