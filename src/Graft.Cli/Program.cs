@@ -3,6 +3,7 @@ using System.CommandLine.Help;
 using System.CommandLine.Parsing;
 using System.Runtime.InteropServices;
 using Graft.Cli.Commands;
+using Graft.Hub;
 using Graft.Training;
 
 namespace Graft.Cli;
@@ -54,7 +55,7 @@ internal static class Program
             Terminal.Error(e.Message);
             return 2;
         }
-        catch (TrainingStoppedException e)
+        catch (OperationCanceledException e) when (e is TrainingStoppedException or DownloadStoppedException)
         {
             Terminal.Note(e.Message);
             return 130;
@@ -85,6 +86,7 @@ internal static class Program
         AdaptCommand.Create(),
         SampleCommand.Create(),
         PretrainCommand.Create(),
+        PullCommand.Create(),
         InspectCommand.Create(),
         VerifyCommand.Create(),
         DoctorCommand.Create(),

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Graft.Hub;
 using Graft.Training;
 using Spectre.Console;
 
@@ -31,6 +32,14 @@ internal static class ProgressDisplay
                 report(p.Done, p.Of, string.Create(CultureInfo.InvariantCulture, $"{rate:0.0} evaluations/s  {Time(TimeSpan.FromSeconds((p.Of - p.Done) / Math.Max(rate, 1e-9)))} left"));
             })));
     }
+
+    /// <summary>Runs a download and shows where it stands.</summary>
+    internal static T Download<T>(string title, Func<IProgress<PullProgress>, T> work) => Show(
+        title,
+        report => work(new Inline<PullProgress>(p => report(
+            p.Done / 1e6,
+            (p.Of ?? p.Done) / 1e6,
+            string.Create(CultureInfo.InvariantCulture, $"MB  {p.BytesPerSecond / 1e6:0.0} MB/s  {(p.Remaining is { } left ? Time(left) + " left  " : "")}{p.File}")))));
 
     private static T Show<T>(string title, Func<Action<double, double, string>, T> work)
     {

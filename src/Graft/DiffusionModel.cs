@@ -62,11 +62,12 @@ public sealed class DiffusionModel : IDisposable
     });
 
     /// <summary>Opens a model: a diffusers folder.</summary>
-    /// <param name="path">The folder.</param>
+    /// <param name="path">The folder, or the hub id of a model that was pulled (<see cref="Hub.ModelReference"/>).</param>
     /// <param name="device">Where it is to compute; the CPU if not given.</param>
     /// <exception cref="InputException">There is none, or it is broken.</exception>
     public static DiffusionModel Load(string path, Device device = default)
     {
+        path = Hub.ModelReference.Resolve(path);
         if (!Directory.Exists(path))
             throw new InputException(File.Exists(path)
                 ? $"{path} is a file; a model is a folder with unet/ and scheduler/ (`graft inspect` tells what a bare weight file holds)."

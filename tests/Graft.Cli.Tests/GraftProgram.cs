@@ -11,11 +11,13 @@ internal sealed class GraftProgram : IDisposable
     private readonly Task<string> _output;
     private readonly Task _reader;
 
-    private GraftProgram(string program, string[] arguments)
+    private GraftProgram(string program, string[] arguments, IEnumerable<KeyValuePair<string, string?>>? environment = null)
     {
         var start = new ProcessStartInfo("dotnet") { UseShellExecute = false, RedirectStandardError = true, RedirectStandardOutput = true, WorkingDirectory = SharedFiles.Repository };
         foreach (var argument in (string[])["exec", program, .. arguments])
             start.ArgumentList.Add(argument);
+        foreach (var (name, value) in environment ?? [])
+            start.Environment[name] = value;
         _process = Process.Start(start)!;
         _output = _process.StandardOutput.ReadToEndAsync();
         _reader = Task.Run(async () =>
@@ -42,6 +44,10 @@ internal sealed class GraftProgram : IDisposable
     public bool HasExited => _process.HasExited;
 
     public static GraftProgram Start(params string[] arguments) => new(Path.Combine(Folder, "Graft.Cli.dll"), arguments);
+
+    /// <summary>Starts with variables of the environment set, or with null removed.</summary>
+    public static GraftProgram Start(IEnumerable<KeyValuePair<string, string?>> environment, params string[] arguments) =>
+        new(Path.Combine(Folder, "Graft.Cli.dll"), arguments, environment);
 
     /// <summary>Runs to the end.</summary>
     public static (int Code, string Output, string[] Errors) Run(params string[] arguments) => RunIn(Folder, arguments);

@@ -90,11 +90,15 @@ public sealed partial record ModelInspection
     public IReadOnlyList<InspectedTensor> Tensors { get; init; } = [];
 
     /// <summary>Inspects a model.</summary>
-    /// <param name="path">A diffusers folder, or a weight file: safetensors (or the index of shards), or a PyTorch checkpoint.</param>
+    /// <param name="path">
+    /// A diffusers folder, or a weight file: safetensors (or the index of shards), or a PyTorch checkpoint; or the hub id of a model that
+    /// was pulled (<see cref="Hub.ModelReference"/>).
+    /// </param>
     /// <exception cref="InputException">There is none, or it is broken.</exception>
     public static ModelInspection Of(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
+        path = Hub.ModelReference.Resolve(path);
         if (!Directory.Exists(path))
             return OfFile(path);
         if (DiffusersFolder.Is(path))
