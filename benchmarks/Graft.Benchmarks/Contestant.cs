@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
+using Graft.Torch;
 
 namespace Graft.Benchmarks;
 
@@ -19,11 +20,15 @@ internal readonly record struct Measured(double Seconds, double Cpu);
 /// <summary>A process that does steps when it is told to, over pipes.</summary>
 internal sealed class Contestant : IDisposable
 {
+    /// <summary>Behind a variant's name: PyTorch is told the same OpenBLAS kernels as Graft takes by itself.</summary>
+    private const string SameKernels = "+kernels";
+
     private readonly Process _process;
 
     internal Contestant(Entry entry, string model, int batch, int threads, string device, bool tensorFloat)
     {
         Entry = entry;
+        var variant = entry.Variant ?? "";
         var start = new ProcessStartInfo(entry.Program) { UseShellExecute = false, RedirectStandardInput = true, RedirectStandardOutput = true };
         var count = threads.ToString(CultureInfo.InvariantCulture);
         string[] own = [model, batch.ToString(CultureInfo.InvariantCulture), count, device];
@@ -31,6 +36,9 @@ internal sealed class Contestant : IDisposable
             start.ArgumentList.Add(word);
         foreach (var name in (string[])["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "GRAFT_THREADS"])
             start.Environment[name] = count;
+        // PyTorch lets OpenBLAS choose its kernels, unless a variant gives it those that Graft asks for.
+        if (variant.EndsWith(SameKernels, StringComparison.Ordinal) && TorchRuntime.BlasCore is { } core)
+            start.Environment["OPENBLAS_CORETYPE"] = core;
         // TensorFloat-32 is switched where both sides see it: by the environment that NVIDIA's libraries and libtorch read.
         start.Environment[tensorFloat ? "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE" : "NVIDIA_TF32_OVERRIDE"] = tensorFloat ? "1" : "0";
         _process = Process.Start(start) ?? throw new InputException($"{entry.Program} could not be started.");
