@@ -79,7 +79,8 @@ setup() { # what to build: a project or the solution
     fi
 
     local sources=(src eng)
-    [ "$target" = Graft.slnx ] && sources+=(tests samples)
+    [ "$target" = Graft.slnx ] && sources+=(tests samples benchmarks)
+    [ "$key" = benchmarks ] && sources+=(benchmarks)
     stamp="$(stamp_of "${sources[@]}" Directory.Build.props Directory.Packages.props .editorconfig global.json Graft.slnx)"
     if [ "$(cat "$ARTIFACTS/dotnet-$key.stamp" 2>/dev/null)" != "$stamp" ]; then
         run_logged "building the $key (about a minute, once)" "$ARTIFACTS/dotnet-$key.log" \

@@ -82,7 +82,8 @@ public static class Functional
     /// <summary>softmax(scale · q·kᵀ)·v. q [B, N, d], k and v [B, M, d]; the softmax runs in <paramref name="softmaxType"/> if given.</summary>
     public static Tensor Attention(Tensor q, Tensor k, Tensor v, double scale, DType? softmaxType = null)
     {
-        var scores = ScaledBatchMatMul(q, k.Transpose(-1, -2), scale);
+        // The scale goes into q, the smaller tensor: one pass less over the scores, forwards and backwards.
+        var scores = BatchMatMul(q * scale, k.Transpose(-1, -2));
         var weights = Softmax(scores, -1, softmaxType);
         return BatchMatMul(weights.Type == v.Type ? weights : weights.To(v.Type), v);
     }

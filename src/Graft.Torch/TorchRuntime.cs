@@ -57,6 +57,12 @@ public static class TorchRuntime
         return path.Length == 0 ? "" : File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path;
     });
 
+    /// <summary>
+    /// The kernels that OpenBLAS is asked for (its <c>OPENBLAS_CORETYPE</c>): what the environment says, else what the processor
+    /// can do, where OpenBLAS may not know it; null where OpenBLAS chooses. Another BLAS takes no notice.
+    /// </summary>
+    public static string? BlasCore => NativeLoader.BlasCore;
+
     /// <summary>Devices of a kind that libtorch can use.</summary>
     public static int DeviceCount(DeviceType type) => Run(() => NativeMethods.graft_device_count((int)type));
 
@@ -116,6 +122,7 @@ public static class TorchRuntime
 
     private static Thread StartWorker()
     {
+        NativeLoader.KeepFreedMemory(); // before the thread starts, which then takes the common arena
         using var ready = new ManualResetEventSlim();
         ExceptionDispatchInfo? error = null;
         var thread = new Thread(

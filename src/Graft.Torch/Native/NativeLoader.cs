@@ -1,11 +1,14 @@
 using System.Reflection;
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics.X86;
 
 namespace Graft.Torch.Native;
 
 /// <summary>Loads <c>libgraft_torch</c> and, with it, libtorch: on first use, never before.</summary>
 internal static partial class NativeLoader
 {
+    private const string CoreVariable = "OPENBLAS_CORETYPE";
+    private const int GenuineIntel = 0x756e6547; // "Genu"
     private static readonly Lock Gate = new();
     private static bool _prepared;
 
@@ -14,6 +17,14 @@ internal static partial class NativeLoader
 
     /// <summary>Whether libtorch has been loaded into this process.</summary>
     internal static bool Loaded { get; private set; }
+
+    /// <summary>
+    /// The kernels that OpenBLAS is asked for, unless the environment asks for others; null: it chooses itself. A processor newer
+    /// than OpenBLAS is unknown to it, and some releases (Debian's 0.3.21 among them) then take Prescott's of 2004, several times
+    /// slower than what the processor can do.
+    /// </summary>
+    internal static string? BlasCore { get; } =
+        Environment.GetEnvironmentVariable(CoreVariable) is { Length: > 0 } chosen ? chosen : CoreOfProcessor();
 
     /// <summary>Sets what the native libraries read when they are loaded, and how they are found.</summary>
     internal static void Prepare(int threads)
@@ -26,8 +37,41 @@ internal static partial class NativeLoader
             // .NET keeps its own copy of the environment, which native code does not see: hence libc's setenv.
             foreach (var name in (string[])["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"])
                 _ = setenv(name, threads.ToString(), 1);
+            if (BlasCore is { } core)
+                _ = setenv(CoreVariable, core, 0);
             NativeLibrary.SetDllImportResolver(typeof(NativeMethods).Assembly, Resolve);
         }
+    }
+
+    /// <summary>By what the processor can do instead of by its model; of Intel's alone, since OpenBLAS takes AMD's new ones for Zen.</summary>
+    private static string? CoreOfProcessor()
+    {
+        if (!X86Base.IsSupported || X86Base.CpuId(0, 0).Ebx != GenuineIntel)
+            return null;
+        if (Avx512F.VL.IsSupported && Avx512BW.IsSupported && Avx512DQ.IsSupported)
+            return "SKYLAKEX";
+        return Avx2.IsSupported && Fma.IsSupported ? "HASWELL" : null;
+    }
+
+    /// <summary>
+    /// Lets the C library keep what is freed for the next step instead of giving it back and fetching it anew, page by page and
+    /// zeroed: a step frees and takes the same hundreds of megabytes. Threads that start afterwards share the arena that can hold
+    /// tensors of any size. The environment's own settings win. Does nothing where the C library is not glibc.
+    /// </summary>
+    internal static void KeepFreedMemory()
+    {
+        const int TrimThreshold = -1, MapThreshold = -3, ArenaMax = -8;
+        const int Gigabyte = 1 << 30;
+        if (!RuntimeInformation.RuntimeIdentifier.StartsWith("linux-", StringComparison.Ordinal)
+            || RuntimeInformation.RuntimeIdentifier.Contains("musl", StringComparison.Ordinal)
+            || Environment.GetEnvironmentVariables().Keys.Cast<string>().Any(k => k.StartsWith("MALLOC_", StringComparison.Ordinal) || k == "GLIBC_TUNABLES"))
+        {
+            return;
+        }
+
+        _ = mallopt(ArenaMax, 1);
+        _ = mallopt(MapThreshold, Gigabyte);
+        _ = mallopt(TrimThreshold, int.MaxValue);
     }
 
     private static nint Resolve(string name, Assembly assembly, DllImportSearchPath? path)
@@ -59,4 +103,7 @@ internal static partial class NativeLoader
 
     [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
     private static partial int setenv(string name, string value, int overwrite);
+
+    [LibraryImport("libc")]
+    private static partial int mallopt(int parameter, int value);
 }
