@@ -85,6 +85,7 @@ internal static class Program
         AdaptCommand.Create(),
         SampleCommand.Create(),
         PretrainCommand.Create(),
+        ConvertCommand.Create(),
         InspectCommand.Create(),
         VerifyCommand.Create(),
         DoctorCommand.Create(),
