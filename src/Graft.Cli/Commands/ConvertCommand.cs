@@ -7,13 +7,16 @@ namespace Graft.Cli.Commands;
 /// <summary><c>graft convert</c>: model files to other model files.</summary>
 internal static class ConvertCommand
 {
+    /// <summary>The one option whose value is made of options.</summary>
+    internal const string ModelFlags = "--model-flags";
+
     private const int LabelWidth = 10;
 
     internal static Command Create()
     {
         var input = new Argument<string>("INPUT") { Description = "guided-diffusion weights (.pt, .safetensors), a diffusers folder, or bare weights under diffusers' names." };
         var output = new Argument<string>("OUTPUT") { Description = "A file that ends in .safetensors: bare weights; anything else: a diffusers folder." };
-        var flags = new Option<string>("--model-flags")
+        var flags = new Option<string>(ModelFlags)
         {
             Description = "The flags that guided-diffusion weights were trained with, as \"--image_size 256 --num_head_channels 64 ...\" (default: those that a file written by Graft carries).",
         };
