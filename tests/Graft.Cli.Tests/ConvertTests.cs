@@ -20,6 +20,7 @@ public sealed class ConvertTests : IDisposable
         output.ShouldContain("channels 32, 32");
         output.ShouldContain("legacy attention order");
         output.ShouldContain("names begin with 'module.'");
+        output.ShouldContain("the scripts' defaults hold: --use_new_attention_order False --diffusion_steps 1000 --predict_xstart False");
         Directory.Exists(_temporary["dry"]).ShouldBeFalse();
 
         (code, output, errors) = GraftProgram.Run("convert", weights, _temporary["model"], "--model-flags", Flags);

@@ -107,7 +107,10 @@ public sealed class GuidedDiffusionFile : IDisposable
         var names = GuidedDiffusionNames.Of(options);
         CheckNames(names);
         var schedule = said.Schedule(options.OutChannels == 2 * options.InChannels);
-        return new GuidedDiffusionModel(Path, said, options, schedule, Notes(said));
+        var notes = Notes(said);
+        if (Defaults(said, options) is { Length: > 0 } defaults)
+            notes.Add($"not among the flags, so the scripts' defaults hold: {defaults}");
+        return new GuidedDiffusionModel(Path, said, options, schedule, notes);
     }
 
     /// <summary>Reads the network, on the CPU in single precision.</summary>
@@ -172,6 +175,21 @@ public sealed class GuidedDiffusionFile : IDisposable
         if (types.Count > 0)
             notes.Add($"weights of type {string.Join(" and ", types).ToLowerInvariant()} become float32");
         return notes;
+    }
+
+    /// <summary>What neither shapes nor flags say.</summary>
+    private static string Defaults(GuidedDiffusionFlags flags, UNet2DOptions options)
+    {
+        // With one head both orders are the same.
+        var ordered = GuidedDiffusionArchitecture.AttentionLayers(options).Any(l => options.HeadsOf(l.Channels, l.Up) > 1);
+        (bool Missing, string Text)[] all =
+        [
+            (flags.UseNewAttentionOrder is null && ordered, "--use_new_attention_order False"),
+            (flags.DiffusionSteps is null, "--diffusion_steps 1000"),
+            (flags.NoiseSchedule is null, "--noise_schedule linear"),
+            (flags.PredictXstart is null, "--predict_xstart False"),
+        ];
+        return string.Join(' ', all.Where(d => d.Missing).Select(d => d.Text));
     }
 
     private string MissingFlags()
