@@ -17,7 +17,8 @@ internal static class Program
     {
         var parsed = CommandTree().Parse(arguments);
         // The parser takes a misspelt option for a file name wherever a command allows one.
-        var stray = parsed.Tokens.FirstOrDefault(t => t.Type == TokenType.Argument && t.Value.StartsWith("--", StringComparison.Ordinal));
+        var stray = parsed.Tokens.FirstOrDefault(t => t.Type == TokenType.Argument && t.Value.StartsWith("--", StringComparison.Ordinal)
+            && parsed.CommandResult.Children.OfType<OptionResult>().All(o => o.Option.Name != ConvertCommand.ModelFlags || !o.Tokens.Contains(t)));
         if (stray is not null)
         {
             Terminal.Error($"Unrecognized option '{stray.Value}': `{HelpFor(parsed.CommandResult)}` shows what there is.");
@@ -87,6 +88,7 @@ internal static class Program
         SampleCommand.Create(),
         PretrainCommand.Create(),
         PullCommand.Create(),
+        ConvertCommand.Create(),
         InspectCommand.Create(),
         VerifyCommand.Create(),
         DoctorCommand.Create(),

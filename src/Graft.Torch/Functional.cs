@@ -14,6 +14,7 @@ public static class Functional
     private static readonly Operator SigmoidOp = new("aten::sigmoid");
     private static readonly Operator LogSigmoidOp = new("aten::log_sigmoid");
     private static readonly Operator SoftmaxOp = new("aten::softmax", "int");
+    private static readonly Operator LogSoftmaxOp = new("aten::log_softmax", "int");
     private static readonly Operator EmbeddingOp = new("aten::embedding");
     private static readonly Operator UpsampleOp = new("aten::upsample_nearest2d");
     private static readonly Operator AvgPoolOp = new("aten::avg_pool2d");
@@ -56,6 +57,9 @@ public static class Functional
 
     /// <summary>Softmax along a dimension, computed in <paramref name="type"/> if given.</summary>
     public static Tensor Softmax(Tensor x, long dim, DType? type = null) => SoftmaxOp.Call(x, dim, type);
+
+    /// <summary>Logarithm of the softmax along a dimension, computed in <paramref name="type"/> if given.</summary>
+    public static Tensor LogSoftmax(Tensor x, long dim, DType? type = null) => LogSoftmaxOp.Call(x, dim, type);
 
     /// <summary>Rows of <paramref name="weight"/> [V, D] by <paramref name="index"/> (int64).</summary>
     public static Tensor Embedding(Tensor weight, Tensor index) => EmbeddingOp.Call(weight, index);

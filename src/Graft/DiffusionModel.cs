@@ -2,7 +2,9 @@ using System.Security.Cryptography;
 using System.Text;
 using Graft.Data;
 using Graft.Diffusion;
+using Graft.Formats;
 using Graft.Formats.Diffusers;
+using Graft.Formats.GuidedDiffusion;
 using Graft.Networks;
 using Graft.Sampling;
 using Graft.Torch;
@@ -69,9 +71,7 @@ public sealed class DiffusionModel : IDisposable
     {
         path = Hub.ModelReference.Resolve(path);
         if (!Directory.Exists(path))
-            throw new InputException(File.Exists(path)
-                ? $"{path} is a file; a model is a folder with unet/ and scheduler/ (`graft inspect` tells what a bare weight file holds)."
-                : $"There is no model at {path}: give a folder with unet/ and scheduler/.");
+            throw new InputException(File.Exists(path) ? BareFile.Refusal(path) : $"There is no model at {path}: give a folder with unet/ and scheduler/.");
         if (!DiffusersFolder.Is(path))
             throw new InputException($"The folder {path} holds no model: unet/config.json is missing.");
         return TorchRuntime.Run(() =>
@@ -79,6 +79,18 @@ public sealed class DiffusionModel : IDisposable
             var (network, configuration) = DiffusersFolder.Read(path);
             return Finish(network, configuration, device, path);
         });
+    }
+
+    /// <summary>Opens a model of openai's guided- or improved-diffusion: bare weights, and the flags that say what their shapes do not show.</summary>
+    /// <param name="path">The file: <c>.pt</c> or <c>.safetensors</c> under openai's names.</param>
+    /// <param name="flags">The flags it was trained with (<see cref="GuidedDiffusionFlags.Parse"/>); null: those that a file written by Graft carries.</param>
+    /// <param name="device">Where it is to compute; the CPU if not given.</param>
+    /// <exception cref="InputException">The file is broken or another network, or a flag is missing or contradicts a shape.</exception>
+    public static DiffusionModel LoadGuidedDiffusion(string path, GuidedDiffusionFlags? flags = null, Device device = default)
+    {
+        using var file = GuidedDiffusionFile.Open(path);
+        var model = file.Describe(flags);
+        return TorchRuntime.Run(() => Finish(file.Read(model), DiffusersFolder.Configure(model.Options, model.Schedule), device, path));
     }
 
     /// <summary>Makes a new model with initial weights.</summary>

@@ -91,7 +91,13 @@ internal static class InspectCommand
             _ => "",
         }).Where(w => w.Length > 0).ToList();
         var middle = unet.MiddleAttention ? $"the middle ({(unet.MiddleAttentionNorm ? "with" : "without")} group norm)" : "not in the middle";
-        var heads = model.Configuration is { } c ? c.AttentionHeadDim is { } size ? $", heads of {size} channels" : ", one head" : "";
+        var heads = model.Configuration switch
+        {
+            null => "",
+            { AttentionHeads: { } fixedHeads, AttentionHeadsUpsample: var up } => $", {fixedHeads} heads" + (up is null ? "" : $" ({up} on the way up)"),
+            { AttentionHeadDim: { } size } => $", heads of {size} channels",
+            _ => ", one head",
+        };
         Line("attends", (attending.Count == 0 ? "at no level" : "at " + string.Join(", ", attending)) + "; " + middle + heads);
         Line("variance", unet.LearnsVariance ? $"learned: {unet.OutChannels} output channels for {unet.InChannels}" : $"not learned: {unet.OutChannels} output channels");
         var embedding = model.Configuration is { TimeEmbeddingType: "positional" } o

@@ -25,6 +25,9 @@ public sealed class WeightFile : IDisposable
     /// <summary>What kind of file it is, for people.</summary>
     public string Format { get; }
 
+    /// <summary>Strings of a safetensors header; empty for other files.</summary>
+    public IReadOnlyDictionary<string, string> Metadata { get; private init; } = new Dictionary<string, string>();
+
     /// <summary>Names in file order.</summary>
     public IEnumerable<string> Names => _tensors.Keys;
 
@@ -91,7 +94,10 @@ public sealed class WeightFile : IDisposable
         file.Entries.ToDictionary(
             e => e.Name,
             e => (e.Type, e.Shape, (Func<Tensor>)(() => Tensor.FromMemory(file.Pointer(e.Name), e.Type, e.Shape)))),
-        format);
+        format)
+    {
+        Metadata = file is SafetensorsFile single ? single.Metadata : new Dictionary<string, string>(),
+    };
 
     private static unsafe Func<Tensor> Reader(CheckpointTensor tensor) => () =>
     {

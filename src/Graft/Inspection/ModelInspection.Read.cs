@@ -49,7 +49,7 @@ public sealed partial record ModelInspection
         var files = DiffusersFolder.Locate(folder);
         var config = JsonStyle.ReadObject(files.Network);
         var kind = Text(config, "_class_name");
-        if (kind is not (null or "UNet2DModel") || (kind is null && config.ContainsKey("model_type")))
+        if (kind is not (null or UNet2DOptions.DiffusersClass or UNet2DOptions.GraftClass) || (kind is null && config.ContainsKey("model_type")))
             return OfOtherFolder(folder, files, kind ?? Text(config, "model_type")!);
 
         var options = UNet2DOptions.FromJson(config, files.Network);
@@ -93,7 +93,9 @@ public sealed partial record ModelInspection
         return read with
         {
             Weights = files.Weights,
-            Description = "diffusers UNet2DModel" + (version is null ? "" : $", configuration of version {version}"),
+            Description = (options.IsDiffusers
+                ? "diffusers UNet2DModel"
+                : $"Graft's UNet2DModel with {string.Join(", ", options.GraftKeysInUse)}, which diffusers lacks and refuses") + (version is null ? "" : $", configuration of version {version}"),
             PictureShape = [options.InChannels, .. Edges(options.SampleSize)],
             Architecture = architecture,
             Configuration = options,
@@ -101,7 +103,7 @@ public sealed partial record ModelInspection
             AttentionNames = named is null ? null : NamesOf(named),
             UnknownKeys =
             [
-                .. Unknown(config, "network", new UNet2DOptions().ToJson().Select(p => p.Key)),
+                .. Unknown(config, "network", new UNet2DOptions().ToJson().Select(p => p.Key).Concat(UNet2DOptions.GraftKeyNames)),
                 .. schedulerJson is null ? [] : Unknown(schedulerJson, "scheduler", [.. new ScheduleOptions().ToJson().Select(p => p.Key),
                     "graft_learned_range_upper", "graft_previous_timestep", "predict_epsilon"]),
             ],
@@ -161,13 +163,13 @@ public sealed partial record ModelInspection
             OutChannels = options.OutChannels,
             Levels = [.. Enumerable.Range(0, levels).Select(i => new UNetLevel(
                 options.BlockOutChannels[i],
-                options.DownBlockTypes[i].StartsWith("Attn", StringComparison.Ordinal),
-                options.UpBlockTypes[levels - 1 - i].StartsWith("Attn", StringComparison.Ordinal)))],
+                options.AttendsDown(i),
+                options.AttendsUp(i)))],
             LayersPerBlock = options.LayersPerBlock,
             Resampling = levels < 2 ? "none" : options.DownBlockTypes[..^1].Any(t =>
                 t.StartsWith("Resnet", StringComparison.Ordinal) || (t.StartsWith("Attn", StringComparison.Ordinal) && options.DownsampleType == "resnet"))
                 ? "resnet"
-                : "conv",
+                : options.ConvResample ? "conv" : "none",
             TimeEmbedding = options.TimeEmbeddingType,
             ScaleShift = options.ResnetTimeScaleShift == "scale_shift",
             Classes = options.ClassEmbedType is null ? options.NumClassEmbeds : null,

@@ -1,7 +1,7 @@
 namespace Graft.Inspection;
 
 /// <summary>Reads the architecture of a U-Net off its parameters.</summary>
-internal static class UNetInference
+internal static partial class UNetInference
 {
     /// <summary>What no parameter of diffusers' UNet2DModel shows.</summary>
     internal static IReadOnlyList<string> HiddenInDiffusers(NamedShapes tensors)

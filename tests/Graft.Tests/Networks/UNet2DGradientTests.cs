@@ -13,25 +13,40 @@ public class UNet2DGradientTests
     [Theory]
     [InlineData("default", "silu", "conv")]
     [InlineData("scale_shift", "gelu", "resnet")]
-    public void Gradients_equal_central_differences_in_double_precision(string shift, string activation, string resampling) => TorchRuntime.Run(() =>
+    public void Gradients_equal_central_differences_in_double_precision(string shift, string activation, string resampling) =>
+        Check(Small with { ResnetTimeScaleShift = shift, ActFn = activation, DownsampleType = resampling, UpsampleType = resampling });
+
+    /// <summary>What openai's network has and diffusers' lacks.</summary>
+    [Fact]
+    public void Gradients_of_guided_diffusion_s_options_equal_central_differences() => Check(Small with
+    {
+        AttentionHeadDim = null,
+        AttentionHeads = 4,
+        AttentionHeadsUpsample = 2,
+        ConvResample = false,
+        TimestepScale = 0.25,
+        TimeEmbeddingChannels = 6,
+        ResnetTimeScaleShift = "scale_shift",
+        AttnNormNumGroups = 2,
+    });
+
+    private static UNet2DOptions Small { get; } = new()
+    {
+        InChannels = 2,
+        OutChannels = 2,
+        BlockOutChannels = [4, 8],
+        DownBlockTypes = ["DownBlock2D", "AttnDownBlock2D"],
+        UpBlockTypes = ["AttnUpBlock2D", "UpBlock2D"],
+        LayersPerBlock = 1,
+        NormNumGroups = 2,
+        AttentionHeadDim = 4,
+        NumClassEmbeds = 3,
+    };
+
+    private static void Check(UNet2DOptions options) => TorchRuntime.Run(() =>
     {
         using var scope = new TensorScope();
-        using var network = new UNet2D(new UNet2DOptions
-        {
-            InChannels = 2,
-            OutChannels = 2,
-            BlockOutChannels = [4, 8],
-            DownBlockTypes = ["DownBlock2D", "AttnDownBlock2D"],
-            UpBlockTypes = ["AttnUpBlock2D", "UpBlock2D"],
-            LayersPerBlock = 1,
-            NormNumGroups = 2,
-            AttentionHeadDim = 4,
-            ResnetTimeScaleShift = shift,
-            ActFn = activation,
-            DownsampleType = resampling,
-            UpsampleType = resampling,
-            NumClassEmbeds = 3,
-        });
+        using var network = new UNet2D(options);
         network.Initialise(11);
         network.ConvertTo(DType.Float64);
         network.RequireGrad(true);

@@ -35,9 +35,11 @@ public static partial class DiffusersFolder
         }
 
         if (options.ClassEmbedType is null && options.NumClassEmbeds is { } classes)
-            Check("class_embedding.weight", classes, channels[0] * 4);
+            Check("class_embedding.weight", classes, options.TimeWidth);
         if (options.TimeEmbeddingType == "learned")
-            Check("time_proj.weight", options.NumTrainTimesteps!.Value, channels[0]);
+            Check("time_proj.weight", options.NumTrainTimesteps!.Value, options.TimeChannels);
+        if (options.TimeEmbeddingType == "positional")
+            Check("time_embedding.linear_1.weight", options.TimeWidth, options.TimeChannels);
 
         void Check(string name, params long[] due)
         {

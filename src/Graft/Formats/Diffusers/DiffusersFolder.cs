@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Graft.Diffusion;
 using Graft.Networks;
+using Graft.Torch;
 
 namespace Graft.Formats.Diffusers;
 
@@ -65,19 +66,40 @@ public static partial class DiffusersFolder
     public static (UNet2D Network, DiffusersConfiguration Configuration) Read(string folder)
     {
         var files = Locate(folder);
-        var config = JsonStyle.ReadObject(files.Network);
-        if (config["_class_name"] is { } kind && kind.ToString() != "UNet2DModel")
-            throw new InputException($"The network of {folder} is a {kind.ToJsonString().Trim('"')}; of diffusers' networks UNet2DModel can be read.");
-        var scheduler = files.Scheduler
-            ?? throw new InputException($"The folder {folder} has no scheduler/scheduler_config.json, which says how noise was added: add the one it was trained with.");
-
+        var (options, configuration) = ReadConfiguration(folder, files);
         var weights = files.Weights
             ?? throw new InputException($"The folder {files.NetworkFolder} has no weights: {WeightsName}.safetensors or .bin is due there.");
+        return ReadWeights(weights, options, configuration);
+    }
+
+    /// <summary>Reads what a folder says beside its weights.</summary>
+    /// <exception cref="InputException">A file is missing or broken, or describes another network.</exception>
+    internal static (UNet2DOptions Options, DiffusersConfiguration Configuration) ReadConfiguration(string folder, DiffusersFiles files)
+    {
+        var config = JsonStyle.ReadObject(files.Network);
+        var kind = config["_class_name"] is JsonValue name && name.TryGetValue<string>(out var text) ? text : config["_class_name"]?.ToJsonString();
+        if (kind is not (null or UNet2DOptions.DiffusersClass or UNet2DOptions.GraftClass))
+            throw new InputException($"The network of {folder} is a {kind}; of diffusers' networks UNet2DModel can be read.");
+        var scheduler = files.Scheduler
+            ?? throw new InputException($"The folder {folder} has no scheduler/scheduler_config.json, which says how noise was added: add the one it was trained with.");
+        var options = UNet2DOptions.FromJson(config, files.Network);
+        if (kind == UNet2DOptions.DiffusersClass && !options.IsDiffusers)
+            throw new InputException($"The network configuration {files.Network} uses {string.Join(", ", options.GraftKeysInUse)}, which diffusers' UNet2DModel lacks: set _class_name to {UNet2DOptions.GraftClass} if that is meant, or take it out.");
+        return (options, new DiffusersConfiguration
+        {
+            Index = files.Index is null ? null : JsonStyle.ReadObject(files.Index),
+            Network = config,
+            Scheduler = JsonStyle.ReadObject(scheduler),
+        });
+    }
+
+    /// <summary>Reads weights under diffusers' names.</summary>
+    /// <returns>The network, and the configuration with the file's names of attention layers.</returns>
+    internal static (UNet2D Network, DiffusersConfiguration Configuration) ReadWeights(string weights, UNet2DOptions options, DiffusersConfiguration configuration)
+    {
         using var file = WeightFile.Open(weights);
         var toOwn = OwnNames(file);
-        var options = UNet2DOptions.FromJson(config, files.Network);
         CheckSizes(options, file, toOwn);
-        var (schedule, index) = (JsonStyle.ReadObject(scheduler), files.Index is null ? null : JsonStyle.ReadObject(files.Index));
         var network = new UNet2D(options, toOwn.ContainsKey("mid_block.attentions.0.group_norm.weight"));
         try
         {
@@ -93,11 +115,8 @@ public static partial class DiffusersFolder
             throw;
         }
 
-        return (network, new DiffusersConfiguration
+        return (network, configuration with
         {
-            Index = index,
-            Network = config,
-            Scheduler = schedule,
             AttentionNames = toOwn.Any(p => p.Key != p.Value) || !toOwn.Keys.Any(n => n.Contains(".to_q.", StringComparison.Ordinal))
                 ? AttentionNames.Old
                 : AttentionNames.New,
@@ -114,12 +133,16 @@ public static partial class DiffusersFolder
         Directory.CreateDirectory(Path.Combine(folder, "scheduler"));
         AtomicFile.WriteText(Path.Combine(folder, "scheduler", "scheduler_config.json"), JsonStyle.Sorted(configuration.Scheduler));
         AtomicFile.WriteText(Path.Combine(folder, "unet", "config.json"), JsonStyle.Sorted(network.Options.ToJson(configuration.Network)));
-        var names = configuration.AttentionNames;
-        WeightFile.Write(
-            Path.Combine(folder, "unet", WeightsName + ".safetensors"),
-            network.Parameters().Select(p => names == AttentionNames.Old ? p with { Name = NewAttention().Replace(p.Name, m => Rename(m, names)) } : p));
-        AtomicFile.WriteText(Path.Combine(folder, "model_index.json"), JsonStyle.Sorted(configuration.Index ?? DefaultIndex()));
+        WeightFile.Write(Path.Combine(folder, "unet", WeightsName + ".safetensors"), Named(network, configuration.AttentionNames));
+        var index = (JsonObject?)configuration.Index?.DeepClone() ?? DefaultIndex();
+        if (!network.Options.IsDiffusers || index["unet"] is null || index["unet"]!.ToJsonString().Contains(UNet2DOptions.GraftClass, StringComparison.Ordinal))
+            index["unet"] = new JsonArray(network.Options.IsDiffusers ? "diffusers" : "graft", network.Options.ClassName);
+        AtomicFile.WriteText(Path.Combine(folder, "model_index.json"), JsonStyle.Sorted(index));
     }
+
+    /// <summary>A network's parameters under the names that diffusers gives them.</summary>
+    internal static IEnumerable<NamedTensor> Named(UNet2D network, AttentionNames names) =>
+        network.Parameters().Select(p => names == AttentionNames.Old ? p with { Name = NewAttention().Replace(p.Name, m => Rename(m, names)) } : p);
 
     /// <summary>The configuration of a network and a schedule that were made here.</summary>
     public static DiffusersConfiguration Configure(UNet2DOptions network, ScheduleOptions schedule)
@@ -132,7 +155,7 @@ public static partial class DiffusersFolder
         Omit(scheduleJson, new ScheduleOptions().ToJson(), "rescale_betas_zero_snr", "timestep_spacing", "set_alpha_to_one", "steps_offset");
         scheduleJson["_class_name"] = "DDPMScheduler";
         scheduleJson["_diffusers_version"] = WrittenVersion;
-        return new DiffusersConfiguration { Index = DefaultIndex(), Network = networkJson, Scheduler = scheduleJson };
+        return new DiffusersConfiguration { Network = networkJson, Scheduler = scheduleJson };
     }
 
     private const string WrittenVersion = "0.14.0";
@@ -151,7 +174,7 @@ public static partial class DiffusersFolder
         ["_class_name"] = "DDPMPipeline",
         ["_diffusers_version"] = WrittenVersion,
         ["scheduler"] = new JsonArray("diffusers", "DDPMScheduler"),
-        ["unet"] = new JsonArray("diffusers", "UNet2DModel"),
+        ["unet"] = new JsonArray("diffusers", UNet2DOptions.DiffusersClass),
     };
 
     [GeneratedRegex(@"(?<=attentions\.\d+\.)(query|key|value|proj_attn)(?=\.)")]

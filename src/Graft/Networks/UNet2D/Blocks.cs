@@ -23,7 +23,7 @@ internal sealed class DownLevel : Module
         {
             _resnets.Add(Add($"resnets.{j}", new ResnetBlock(j == 0 ? inputs : outputs, outputs, timeWidth, options)));
             if (attends)
-                _attentions.Add(Add($"attentions.{j}", new SpatialAttention(outputs, options.AttentionHeadDim, options.NormNumGroups, options.NormEps, 1)));
+                _attentions.Add(Add($"attentions.{j}", new SpatialAttention(outputs, options.HeadsOf(outputs), options.NormNumGroups, options.NormEps, 1)));
         }
 
         if (last)
@@ -31,7 +31,7 @@ internal sealed class DownLevel : Module
         if (type == "ResnetDownsampleBlock2D" || (attends && options.DownsampleType == "resnet"))
             _resnetDownsample = Add("downsamplers.0", new ResnetBlock(outputs, outputs, timeWidth, options, resampling: Resampling.Down));
         else
-            _downsample = Add("downsamplers.0", new Downsample(outputs, options.DownsamplePadding));
+            _downsample = Add("downsamplers.0", new Downsample(outputs, options.DownsamplePadding, options.ConvResample));
     }
 
     /// <summary>Appends what the way up needs to <paramref name="skips"/>.</summary>
@@ -67,7 +67,7 @@ internal sealed class MiddleLevel : Module
         if (options.AddAttention)
         {
             var groups = attentionNorm ? options.AttnNormNumGroups ?? options.NormNumGroups : (long?)null;
-            _attention = Add("attentions.0", new SpatialAttention(channels, options.AttentionHeadDim, groups, options.NormEps, scale));
+            _attention = Add("attentions.0", new SpatialAttention(channels, options.HeadsOf(channels), groups, options.NormEps, scale));
         }
 
         _second = Add("resnets.1", new ResnetBlock(channels, channels, timeWidth, options, scale));
@@ -103,7 +103,7 @@ internal sealed class UpLevel : Module
             var inputs = (j == 0 ? previous : outputs) + (j == options.LayersPerBlock ? skipInputs : outputs);
             _resnets.Add(Add($"resnets.{j}", new ResnetBlock(inputs, outputs, timeWidth, options)));
             if (attends)
-                _attentions.Add(Add($"attentions.{j}", new SpatialAttention(outputs, options.AttentionHeadDim, options.NormNumGroups, options.NormEps, 1)));
+                _attentions.Add(Add($"attentions.{j}", new SpatialAttention(outputs, options.HeadsOf(outputs, up: true), options.NormNumGroups, options.NormEps, 1)));
         }
 
         if (last)
@@ -111,7 +111,7 @@ internal sealed class UpLevel : Module
         if (type == "ResnetUpsampleBlock2D" || (attends && options.UpsampleType == "resnet"))
             _resnetUpsample = Add("upsamplers.0", new ResnetBlock(outputs, outputs, timeWidth, options, resampling: Resampling.Up));
         else
-            _upsample = Add("upsamplers.0", new Upsample(outputs));
+            _upsample = Add("upsamplers.0", new Upsample(outputs, options.ConvResample));
     }
 
     internal Tensor Forward(Tensor x, Tensor time, Stack<Tensor> skips)

@@ -49,29 +49,37 @@ internal sealed class FourierProjection : Module
     protected override void OnReplaced(Tensor old, Tensor replacement) => _weight = replacement;
 }
 
-/// <summary>Stride-2 convolution; padding 0 pads right and bottom by one (as TensorFlow's "same", which the first DDPM used).</summary>
+/// <summary>
+/// Stride-2 convolution; padding 0 pads right and bottom by one (as TensorFlow's "same", which the first DDPM used).
+/// Without convolution, the mean over windows of 2 x 2.
+/// </summary>
 internal sealed class Downsample : Module
 {
-    private readonly Conv2d _conv;
+    private readonly Conv2d? _conv;
     private readonly bool _asymmetric;
 
-    internal Downsample(long channels, long padding)
+    internal Downsample(long channels, long padding, bool convolve)
     {
         _asymmetric = padding == 0;
-        _conv = Add("conv", new Conv2d(channels, channels, 3, stride: 2, padding: padding));
+        _conv = convolve ? Add("conv", new Conv2d(channels, channels, 3, stride: 2, padding: padding)) : null;
     }
 
-    internal Tensor Forward(Tensor x) => _conv.Forward(_asymmetric ? x.Pad([0, 1, 0, 1]) : x);
+    internal Tensor Forward(Tensor x) =>
+        _conv?.Forward(_asymmetric ? x.Pad([0, 1, 0, 1]) : x) ?? Functional.AveragePool(x, 2);
 }
 
-/// <summary>Nearest-neighbour doubling, then a convolution.</summary>
+/// <summary>Nearest-neighbour doubling, then a convolution, if there is to be one.</summary>
 internal sealed class Upsample : Module
 {
-    private readonly Conv2d _conv;
+    private readonly Conv2d? _conv;
 
-    internal Upsample(long channels) => _conv = Add("conv", new Conv2d(channels, channels, 3, padding: 1));
+    internal Upsample(long channels, bool convolve) => _conv = convolve ? Add("conv", new Conv2d(channels, channels, 3, padding: 1)) : null;
 
-    internal Tensor Forward(Tensor x) => _conv.Forward(Functional.UpsampleNearest(x, x.Size(2) * 2, x.Size(3) * 2));
+    internal Tensor Forward(Tensor x)
+    {
+        var doubled = Functional.UpsampleNearest(x, x.Size(2) * 2, x.Size(3) * 2);
+        return _conv?.Forward(doubled) ?? doubled;
+    }
 }
 
 /// <summary>Which way a residual block changes the resolution.</summary>
@@ -157,9 +165,9 @@ internal sealed class SpatialAttention : Module
     private readonly long _heads;
     private readonly double _outputScale;
 
-    internal SpatialAttention(long channels, long? headSize, long? groups, double epsilon, double outputScale)
+    internal SpatialAttention(long channels, long heads, long? groups, double epsilon, double outputScale)
     {
-        _heads = headSize is null ? 1 : Math.Max(1, channels / headSize.Value);
+        _heads = heads;
         _outputScale = outputScale;
         _norm = groups is null ? null : Add("group_norm", new GroupNorm(groups.Value, channels, epsilon));
         _query = Add("to_q", new Linear(channels, channels));

@@ -6,6 +6,7 @@ namespace Graft.Networks;
 
 /// <summary>
 /// diffusers' <c>UNet2DModel</c>: the U-Net of Ho et al. (2020), parameters under diffusers' names (attention as <c>to_q</c> …).
+/// With the options that diffusers lacks it is also openai's <c>UNetModel</c> (Dhariwal and Nichol 2021).
 /// </summary>
 public sealed class UNet2D : Module, IDenoiser
 {
@@ -31,14 +32,14 @@ public sealed class UNet2D : Module, IDenoiser
         Options = options;
         var channels = options.BlockOutChannels;
         var first = channels[0];
-        var timeWidth = first * 4;
-        var timeInputs = options.TimeEmbeddingType == "fourier" ? first * 2 : first;
+        var timeWidth = options.TimeWidth;
+        var timeInputs = options.TimeEmbeddingType == "fourier" ? first * 2 : options.TimeChannels;
 
         _convIn = Add("conv_in", new Conv2d(options.InChannels, first, 3, padding: 1));
         _timeProjection = options.TimeEmbeddingType switch
         {
             "fourier" => Add("time_proj", new FourierProjection(first)),
-            "learned" => Add("time_proj", new Embedding(options.NumTrainTimesteps!.Value, first)),
+            "learned" => Add("time_proj", new Embedding(options.NumTrainTimesteps!.Value, options.TimeChannels)),
             _ => null,
         };
         _timeEmbedding = Add("time_embedding", new TimestepEmbedding(timeInputs, timeWidth));
@@ -100,7 +101,8 @@ public sealed class UNet2D : Module, IDenoiser
     {
         FourierProjection fourier => fourier.Forward(t.To(DType.Float32)),
         Embedding table => table.Forward(t.To(DType.Int64)),
-        _ => PositionalEmbedding.Of(t, Options.BlockOutChannels[0], Options.FlipSinToCos, Options.FreqShift),
+        _ => PositionalEmbedding.Of(
+            Options.TimestepScale == 1 ? t : t.To(DType.Float32) * Options.TimestepScale, Options.TimeChannels, Options.FlipSinToCos, Options.FreqShift),
     };
 
     private Tensor EmbedClass(Tensor labels) => _classEmbedding switch

@@ -7,7 +7,7 @@ namespace Graft.Networks;
 /// <c>unet/config.json</c> of diffusers' <c>UNet2DModel</c>. Defaults are the class's own; keys that are not known here are kept
 /// and written back.
 /// </summary>
-public sealed record UNet2DOptions
+public sealed partial record UNet2DOptions
 {
     private const int MaximalLevels = 16;
     private const int MaximalChannels = 1 << 15;
@@ -129,11 +129,12 @@ public sealed record UNet2DOptions
         foreach (var (key, value) in own)
         {
             // A key that the file left out and that holds the default stays out.
-            if (read is null || read.ContainsKey(key))
+            if (read is null || read.ContainsKey(key) || (value is not null && GraftKeyNames.Contains(key)))
                 json[key] = value?.DeepClone();
         }
 
-        json["_class_name"] = "UNet2DModel";
+        OmitUnused(json);
+        json["_class_name"] = ClassName;
         return json;
     }
 
@@ -153,7 +154,7 @@ public sealed record UNet2DOptions
         Require(AttnNormNumGroups is null || BlockOutChannels[^1] % AttnNormNumGroups == 0, $"block_out_channels {BlockOutChannels[^1]} is not a multiple of attn_norm_num_groups {AttnNormNumGroups}");
         Require(NormEps > 0 && double.IsFinite(NormEps), "norm_eps must be above 0");
         Require(MidBlockScaleFactor > 0 && double.IsFinite(MidBlockScaleFactor), "mid_block_scale_factor must be above 0");
-        Require(double.IsFinite(FreqShift) && FreqShift < BlockOutChannels[0] / 2, $"freq_shift {FreqShift} must be below half of block_out_channels {BlockOutChannels[0]}");
+        Require(double.IsFinite(FreqShift) && FreqShift < TimeChannels / 2, $"freq_shift {FreqShift} must be below half of the time embedding's {TimeChannels} channels");
         Require(DownsamplePadding is 0 or 1, $"downsample_padding {DownsamplePadding} must be 0 or 1");
         Require(AttentionHeadDim is null or > 0, "attention_head_dim must be positive, or null for one head");
         Require(NumClassEmbeds is null or (> 0 and <= MaximalEntries), $"num_class_embeds must lie between 1 and {MaximalEntries}");
@@ -165,16 +166,17 @@ public sealed record UNet2DOptions
         Require(ResnetTimeScaleShift is "default" or "scale_shift", $"resnet_time_scale_shift '{ResnetTimeScaleShift}' is unknown");
         Require(DownsampleType is "conv" or "resnet" && UpsampleType is "conv" or "resnet", "downsample_type and upsample_type are conv or resnet");
         Require(ClassEmbedType is null or "timestep" or "identity", $"class_embed_type '{ClassEmbedType}' is unknown");
+        ValidateGraftKeys(Require);
         for (var i = 0; i < levels; i++)
         {
             var channels = BlockOutChannels[i];
             Require(channels is > 0 and <= MaximalChannels, $"block_out_channels {channels} must lie between 1 and {MaximalChannels}");
             Require(channels % NormNumGroups == 0, $"block_out_channels {channels} is not a multiple of norm_num_groups {NormNumGroups}");
-            var attends = DownBlockTypes[i].StartsWith("Attn", StringComparison.Ordinal)
-                || UpBlockTypes[levels - 1 - i].StartsWith("Attn", StringComparison.Ordinal)
-                || (i == levels - 1 && AddAttention);
-            Require(!attends || AttentionHeadDim is null || channels % AttentionHeadDim == 0 || AttentionHeadDim > channels,
+            var down = AttendsDown(i) || (i == levels - 1 && AddAttention);
+            Require(!(down || AttendsUp(i)) || AttentionHeads is not null || AttentionHeadDim is null || channels % AttentionHeadDim == 0 || AttentionHeadDim > channels,
                 $"level {i} attends and its {channels} channels are not a multiple of attention_head_dim {AttentionHeadDim}");
+            Require((!down || channels % HeadsOf(channels) == 0) && (!AttendsUp(i) || channels % HeadsOf(channels, up: true) == 0),
+                $"level {i} attends and its {channels} channels are not a multiple of its attention heads");
         }
 
         void Require(bool condition, string message)
