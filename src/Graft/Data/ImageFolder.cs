@@ -3,15 +3,15 @@ using Graft.Formats.Images;
 
 namespace Graft.Data;
 
-/// <summary>The pictures of a folder, any mix of PNG and JPEG and of sizes, brought to one shape and held in memory.</summary>
+/// <summary>The pictures of a folder, any mix of PNG, JPEG and WebP and of sizes, brought to one shape and held in memory.</summary>
 /// <remarks>
-/// Files ending in .png, .jpg or .jpeg (in any case) are read, by content whatever their ending says; hidden files are passed over,
+/// Files ending in .png, .jpg, .jpeg or .webp (in any case) are read, by content whatever their ending says; hidden files are passed over,
 /// others are counted as ignored. Order is ordinal by relative path. Files that cannot be read are left out, listed in
 /// <see cref="Unreadable"/> and told in one warning.
 /// </remarks>
 public sealed class ImageFolder : IImageSource
 {
-    private static readonly string[] Extensions = [".png", ".jpg", ".jpeg"];
+    private static readonly string[] Extensions = [".png", ".jpg", ".jpeg", ".webp"];
 
     private readonly byte[][] _pictures;
     private readonly string[] _names;
@@ -107,7 +107,7 @@ public sealed class ImageFolder : IImageSource
         {
             throw new InputException(
                 $"None of the {unreadable.Length} picture files in '{path}' can be read ({List(unreadable, 3)}); "
-                + "replace them with whole PNG or JPEG files.");
+                + "replace them with whole PNG, JPEG or WebP files.");
         }
 
         if (unreadable.Length > 0)
@@ -166,8 +166,8 @@ public sealed class ImageFolder : IImageSource
                 _ => "it (sub-folders were not searched)",
             };
             throw new InputException(
-                $"There are no pictures in '{path}': {where} hold {all.Length} files, none ending in .png, .jpg or .jpeg; "
-                + "give a folder with PNG or JPEG files.");
+                $"There are no pictures in '{path}': {where} hold {all.Length} files, none ending in .png, .jpg, .jpeg or .webp; "
+                + "give a folder with PNG, JPEG or WebP files.");
         }
 
         var absent = options.Only is null

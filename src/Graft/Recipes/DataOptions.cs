@@ -6,7 +6,7 @@ namespace Graft.Recipes;
 /// <summary>Where pictures come from, as recipes say it: a folder, or a pair of IDX files. Relative paths start at the current folder.</summary>
 public sealed record DataOptions
 {
-    /// <summary>A folder of PNG and JPEG files.</summary>
+    /// <summary>A folder of PNG, JPEG and WebP files.</summary>
     public string? Folder { get; init; }
 
     /// <summary>
