@@ -38,6 +38,12 @@ public sealed class RunTests : IDisposable
         code.ShouldBe(0);
         output.ShouldContain("3 pictures are in");
         Directory.GetFiles(_temporary["pictures"]).Select(Path.GetFileName).Order().ShouldBe(["00000.png", "00001.png", "00002.png", "grid.png"]);
+
+        (code, output, _) = GraftProgram.Run("sample", _temporary["broken"], "-n", "2", "--steps", "2", "--format", "jpg", "--quality", "80", "--out", _temporary["photos"]);
+        code.ShouldBe(0);
+        output.ShouldContain("grid.jpg");
+        Directory.GetFiles(_temporary["photos"]).Select(Path.GetFileName).Order().ShouldBe(["00000.jpg", "00001.jpg", "grid.jpg"]);
+        File.ReadAllBytes(_temporary["photos/00001.jpg"])[..3].ShouldBe([0xff, 0xd8, 0xff]);
     }
 
     [Theory]

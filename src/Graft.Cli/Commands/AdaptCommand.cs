@@ -28,9 +28,10 @@ internal static class AdaptCommand
         var device = CommonOptions.Device();
         var size = new Option<string?>("--size") { Description = "One of the recipe's sizes, as ci, small or full." };
         var (set, dryRun, resume) = (CommonOptions.Set(), CommonOptions.DryRun(), CommonOptions.Resume());
+        var tensorboard = CommonOptions.Tensorboard();
         var command = new Command("adapt", "Adapt a pretrained model to a few pictures of a new domain.")
         {
-            recipe, source, target, labels, method, output, steps, seed, device, size, set, dryRun, resume,
+            recipe, source, target, labels, method, output, steps, seed, device, size, set, tensorboard, dryRun, resume,
         };
         command.SetAction((parsed, token) =>
         {
@@ -48,6 +49,8 @@ internal static class AdaptCommand
                 Recipe.Set(json, $"training.steps={number}");
             if (parsed.GetValue(seed) is { } drawn)
                 Recipe.Set(json, $"training.seed={drawn}");
+            if (parsed.GetValue(tensorboard))
+                Recipe.Set(json, "training.tensorboard=true");
             CommonOptions.Override(json, null, parsed.GetRequiredValue(set));
             foreach (var needed in (string[])["source", "target", "method", "out"])
             {
