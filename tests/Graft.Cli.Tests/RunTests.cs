@@ -87,6 +87,12 @@ public sealed class RunTests : IDisposable
         ((string?)JsonNode.Parse(output)!["method_options"]!["trainable"]![0]).ShouldBe("*");
         Directory.Exists(_temporary["run"]).ShouldBeFalse();
 
+        (code, output, errors) = GraftProgram.RunIn(folder, [.. Adapt("run", 7), "--labels", "my \"labels\": #1.csv", "--tensorboard", "--dry-run"]);
+        code.ShouldBe(0, string.Join('\n', errors));
+        ((string?)JsonNode.Parse(output)!["target"]!["labels_csv"]).ShouldBe("my \"labels\": #1.csv");
+        ((string?)JsonNode.Parse(output)!["target"]!["folder"]).ShouldBe("samples/targets/bag");
+        ((bool)JsonNode.Parse(output)!["training"]!["tensorboard"]!).ShouldBeTrue();
+
         TinyModel.Save(_temporary["model"], TinyModel.Network with { Dropout = 0.1 }, new ScheduleOptions { NumTrainTimesteps = 50 });
         (code, _, errors) = GraftProgram.RunIn(folder, Adapt("run", 7));
         code.ShouldBe(1);

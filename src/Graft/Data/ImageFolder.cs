@@ -232,7 +232,7 @@ public sealed class ImageFolder : IImageSource
         if (labels.Classes.Count == 0)
             return $"classes up to {labels.Files.Values.Max(label => label.Class)} from '{labels.Source}'";
         var names = labels.Classes.Take(Most).Select((name, i) => $"{i} {name}");
-        return $"{labels.Classes.Count} classes from '{labels.Source}' ({string.Join(", ", names)}{(labels.Classes.Count > Most ? ", …" : string.Empty)})";
+        return $"{labels.Classes.Count} class{(labels.Classes.Count == 1 ? string.Empty : "es")} from '{labels.Source}' ({string.Join(", ", names)}{(labels.Classes.Count > Most ? ", …" : string.Empty)})";
     }
 
     /// <summary>Size and time of what a link points to; a dangling one is listed, and found unreadable later.</summary>
