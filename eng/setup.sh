@@ -4,7 +4,7 @@
 GRAFT_HOME="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 export GRAFT_HOME
 ARTIFACTS="$GRAFT_HOME/artifacts"
-PACKAGES_NATIVE=(g++ cmake ninja-build libpng-dev libturbojpeg0-dev)
+PACKAGES_NATIVE=(g++ cmake ninja-build libpng-dev libturbojpeg0-dev libwebp-dev)
 PACKAGES_TORCH=(libopenblas0-pthread libtorch-dev)
 
 say() { printf 'graft: %s\n' "$*" >&2; }
@@ -32,7 +32,7 @@ install_packages() {
     local missing
     if ! command -v dpkg-query >/dev/null; then
         command -v cmake >/dev/null && command -v c++ >/dev/null && [ -n "${LIBTORCH:-}" ] && return
-        fail "this is no Debian or Ubuntu: install CMake, Ninja, a C++ compiler, libpng and libjpeg-turbo (TurboJPEG), and set LIBTORCH to a libtorch."
+        fail "this is no Debian or Ubuntu: install CMake, Ninja, a C++ compiler, libpng, libjpeg-turbo (TurboJPEG) and libwebp, and set LIBTORCH to a libtorch."
     fi
     missing="$(missing_packages)"
     [ -n "$missing" ] || return 0

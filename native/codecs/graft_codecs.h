@@ -1,4 +1,4 @@
-/* Picture codecs of Graft: PNG by libpng, JPEG by TurboJPEG, behind a C ABI that never lets a longjmp out.
+/* Picture codecs of Graft: PNG by libpng, JPEG by TurboJPEG, WebP by libwebp, behind a C ABI that never lets a longjmp out.
  *
  * Every function returns GRAFT_CODEC_OK or a code below, and on a fault copies one line (UTF-8, terminated, cut to fit)
  * into message. Nothing here keeps state; every function may be called from any thread. */
@@ -11,14 +11,14 @@
 #define GRAFT_CODECS_EXPORT __attribute__((visibility("default")))
 
 /* Raised whenever a signature or a structure below changes. */
-#define GRAFT_CODECS_ABI 1
+#define GRAFT_CODECS_ABI 2
 
 /* Pillow's limit: twice 2^30 / 4 / 3 pixels. */
 #define GRAFT_CODECS_MAX_PIXELS 178956970
 
 enum graft_codec_status {
     GRAFT_CODEC_OK = 0,
-    GRAFT_CODEC_NOT_A_PICTURE = 1, /* not PNG and not JPEG */
+    GRAFT_CODEC_NOT_A_PICTURE = 1, /* not PNG, JPEG or WebP */
     GRAFT_CODEC_UNSUPPORTED = 2,   /* a picture, but of a kind that is not read */
     GRAFT_CODEC_TOO_LARGE = 3,     /* more pixels than the limit, or more than the data can hold */
     GRAFT_CODEC_CORRUPT = 4,       /* truncated, wrong checksum, impossible values */
@@ -26,7 +26,7 @@ enum graft_codec_status {
     GRAFT_CODEC_MEMORY = 6         /* out of memory */
 };
 
-enum graft_image_format { GRAFT_IMAGE_PNG = 1, GRAFT_IMAGE_JPEG = 2 };
+enum graft_image_format { GRAFT_IMAGE_PNG = 1, GRAFT_IMAGE_JPEG = 2, GRAFT_IMAGE_WEBP = 3 };
 
 enum graft_image_flags {
     GRAFT_IMAGE_GREY = 1,
@@ -54,7 +54,8 @@ GRAFT_CODECS_EXPORT int32_t graft_image_probe(const uint8_t *data, size_t size, 
 
 /* Decodes into pixels, which holds exactly width * height * channels bytes as graft_image_probe told: rows from the
  * top, channels interleaved, 8 bits. Palettes are expanded, a transparent colour becomes alpha, 16-bit samples are cut
- * to their high byte, no gamma or colour profile is applied. On a fault pixels holds anything. */
+ * to their high byte, no gamma or colour profile is applied. CMYK becomes RGB as in Pillow. Of an animation it is the
+ * first frame, on its whole canvas. On a fault pixels holds anything. */
 GRAFT_CODECS_EXPORT int32_t graft_image_decode(const uint8_t *data, size_t size, uint8_t *pixels, size_t pixels_size,
                                                char *message, size_t message_size);
 
@@ -62,6 +63,12 @@ GRAFT_CODECS_EXPORT int32_t graft_image_decode(const uint8_t *data, size_t size,
 GRAFT_CODECS_EXPORT int32_t graft_png_encode(const uint8_t *pixels, size_t pixels_size, int32_t width, int32_t height,
                                              int32_t channels, int32_t level, uint8_t **out, size_t *out_size,
                                              char *message, size_t message_size);
+
+/* Encodes 8-bit pixels of 1 (grey) or 3 (RGB) channels as a baseline JPEG: accurate DCT, JFIF's YCbCr. quality: 1..100,
+ * libjpeg's. subsample: 0 for 4:4:4, 1 for 4:2:0. *out is freed by graft_codecs_free. */
+GRAFT_CODECS_EXPORT int32_t graft_jpeg_encode(const uint8_t *pixels, size_t pixels_size, int32_t width, int32_t height,
+                                              int32_t channels, int32_t quality, int32_t subsample, uint8_t **out,
+                                              size_t *out_size, char *message, size_t message_size);
 
 GRAFT_CODECS_EXPORT void graft_codecs_free(void *memory);
 

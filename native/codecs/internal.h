@@ -28,8 +28,18 @@ int32_t graft_jpeg_probe(const uint8_t *data, size_t size, struct graft_image_in
 int32_t graft_jpeg_decode(const uint8_t *data, size_t size, const struct graft_image_info *info, uint8_t *pixels,
                           const struct graft_message *message);
 
+int32_t graft_webp_probe(const uint8_t *data, size_t size, struct graft_image_info *info,
+                         const struct graft_message *message);
+int32_t graft_webp_decode(const uint8_t *data, size_t size, const struct graft_image_info *info, uint8_t *pixels,
+                          const struct graft_message *message);
+
 static inline uint32_t graft_be16(const uint8_t *p) { return (uint32_t)p[0] << 8 | p[1]; }
 
 static inline uint32_t graft_be32(const uint8_t *p) { return graft_be16(p) << 16 | graft_be16(p + 2); }
+
+static inline uint32_t graft_le32(const uint8_t *p)
+{
+    return (uint32_t)p[3] << 24 | (uint32_t)p[2] << 16 | (uint32_t)p[1] << 8 | p[0];
+}
 
 #endif

@@ -1,6 +1,7 @@
 /* JPEG by TurboJPEG, decoded as Pillow does: accurate integer DCT, smooth chroma upsampling. */
 #include "internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <turbojpeg.h>
 
@@ -71,10 +72,7 @@ int32_t graft_jpeg_probe(const uint8_t *data, size_t size, struct graft_image_in
     if (frame.precision != 8)
         return graft_fail(message, GRAFT_CODEC_UNSUPPORTED, "it is a JPEG of %u bits per sample, and only 8 are read",
                           frame.precision);
-    if (frame.components == 4)
-        return graft_fail(message, GRAFT_CODEC_UNSUPPORTED,
-                          "it is a CMYK JPEG, and only grey and colour (RGB or YCbCr) are read");
-    if (frame.components != 1 && frame.components != 3)
+    if (frame.components != 1 && frame.components != 3 && frame.components != 4)
         return graft_fail(message, GRAFT_CODEC_UNSUPPORTED, "it is a JPEG of %u components", frame.components);
 
     /* A block of 8 x 8 pixels costs at least one bit (its DC code); arithmetic coding can do with a fraction of one. */
@@ -86,10 +84,23 @@ int32_t graft_jpeg_probe(const uint8_t *data, size_t size, struct graft_image_in
 
     info->width = (int32_t)frame.width;
     info->height = (int32_t)frame.height;
-    info->channels = (int32_t)frame.components;
+    info->channels = frame.components == 1 ? 1 : 3; /* CMYK becomes RGB */
     info->bit_depth = 8;
     info->flags = (frame.components == 1 ? GRAFT_IMAGE_GREY : 0) | (frame.progressive ? GRAFT_IMAGE_INTERLACED : 0);
     return GRAFT_CODEC_OK;
+}
+
+/* Samples of CMYK stand inverted in the files that printing programs write (Adobe's way; Pillow takes all for such):
+ * 255 is no ink. To RGB as Pillow does, to the rounding. */
+static void cmyk_to_rgb(const uint8_t *cmyk, uint8_t *rgb, size_t count)
+{
+    for (size_t i = 0; i < count; ++i) {
+        uint32_t paper = cmyk[4 * i + 3];
+        for (size_t c = 0; c < 3; ++c) {
+            uint32_t product = (255u - cmyk[4 * i + c]) * paper + 128;
+            rgb[3 * i + c] = (uint8_t)(paper - ((product + (product >> 8)) >> 8));
+        }
+    }
 }
 
 int32_t graft_jpeg_decode(const uint8_t *data, size_t size, const struct graft_image_info *info, uint8_t *pixels,
@@ -108,8 +119,14 @@ int32_t graft_jpeg_decode(const uint8_t *data, size_t size, const struct graft_i
         status = graft_fail(message, GRAFT_CODEC_CORRUPT, "it is a JPEG with contradicting frame headers");
     } else {
         int flags = TJFLAG_ACCURATEDCT | TJFLAG_LIMITSCANS;
-        int format = info->channels == 1 ? TJPF_GRAY : TJPF_RGB;
-        if (tjDecompress2(handle, data, size, pixels, width, width * info->channels, height, format, flags) != 0) {
+        int cmyk = colour == TJCS_CMYK || colour == TJCS_YCCK;
+        int format = cmyk ? TJPF_CMYK : info->channels == 1 ? TJPF_GRAY : TJPF_RGB;
+        size_t count = (size_t)width * (size_t)height;
+        uint8_t *inks = cmyk ? malloc(count * 4) : NULL;
+        uint8_t *target = cmyk ? inks : pixels;
+        if (target == NULL) {
+            status = graft_fail(message, GRAFT_CODEC_MEMORY, "out of memory");
+        } else if (tjDecompress2(handle, data, size, target, width, 0, height, format, flags) != 0) {
             /* libjpeg paints what is missing grey and merely warns: that is an error here. Only the first warning can
              * be seen, and stray bytes right before the end marker come after the last pixel: those are let through. */
             const char *reason = tjGetErrorStr2(handle);
@@ -118,6 +135,9 @@ int32_t graft_jpeg_decode(const uint8_t *data, size_t size, const struct graft_i
             if (!harmless)
                 status = graft_fail(message, GRAFT_CODEC_CORRUPT, "libjpeg-turbo says: %s", reason);
         }
+        if (cmyk && status == GRAFT_CODEC_OK)
+            cmyk_to_rgb(inks, pixels, count);
+        free(inks);
     }
 
     tjDestroy(handle);

@@ -39,18 +39,34 @@ public sealed class Samples : IImageSource
     /// <inheritdoc/>
     public int? Label(int index) => _labels is null ? null : (int)_labels[index];
 
-    /// <summary>Writes every picture as <c>00000.png</c>, <c>00001.png</c>, … into a folder, which is created if need be.</summary>
-    public void Save(string folder)
+    /// <summary>
+    /// Writes every picture as <c>00000.png</c>, <c>00001.png</c>, … (or <c>.jpg</c>) into a folder, which is created if need be.
+    /// </summary>
+    /// <param name="folder">Where.</param>
+    /// <param name="format">PNG, which keeps every pixel, or JPEG.</param>
+    /// <param name="quality">JPEG's quality, 1 to 100.</param>
+    public void Save(string folder, ImageFormat format = ImageFormat.Png, int quality = 95)
     {
+        if (format is not (ImageFormat.Png or ImageFormat.Jpeg))
+            throw new ArgumentOutOfRangeException(nameof(format), format, "PNG and JPEG are written.");
         Directory.CreateDirectory(folder);
         for (var i = 0; i < Count; i++)
-            ImageCodec.SavePng(Path.Combine(folder, Name(i)), this.ToPicture(i));
+            Write(Path.Combine(folder, format == ImageFormat.Png ? Name(i) : Path.ChangeExtension(Name(i), ".jpg")), this.ToPicture(i), quality);
     }
 
     /// <summary>Writes the pictures as one sheet.</summary>
-    /// <param name="path">A PNG file.</param>
+    /// <param name="path">A PNG file, or a JPEG where it ends in .jpg or .jpeg.</param>
     /// <param name="columns">Pictures in a row; 0: about as many as rows.</param>
-    public void SaveGrid(string path, int columns = 0) => ImageCodec.SavePng(path, this.ToGrid(columns));
+    /// <param name="quality">JPEG's quality, 1 to 100.</param>
+    public void SaveGrid(string path, int columns = 0, int quality = 95) => Write(path, this.ToGrid(columns), quality);
+
+    private static void Write(string path, Picture picture, int quality)
+    {
+        if (Path.GetExtension(path).ToUpperInvariant() is ".JPG" or ".JPEG")
+            ImageCodec.SaveJpeg(path, picture, quality);
+        else
+            ImageCodec.SavePng(path, picture);
+    }
 
     /// <summary>Enlargement at which small pictures of a sheet can be seen: whole numbers, so that pixels stay pixels.</summary>
     internal static int GridScale(ImageShape shape, int columns) => Math.Clamp(GridPixels / Math.Max(1, columns * shape.Width), 1, 8);

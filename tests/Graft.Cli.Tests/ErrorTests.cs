@@ -14,6 +14,9 @@ public sealed class ErrorTests : IDisposable
     {
         Refused("adapt", "--sorce", "x").ShouldContain("Unrecognized option '--sorce': `graft adapt --help`");
         Refused("sample", "model", "--seeds", "1", "--out", "x").ShouldContain("--seeds");
+        Refused("sample", "model", "--out", "x", "--format", "gif").ShouldContain("give --format png or jpg");
+        Refused("sample", "model", "--out", "x", "--format", "jpg", "--quality", "0").ShouldContain("from 1 to 100");
+        Refused("sample", "model", "--out", "x", "--quality", "90").ShouldContain("add --format jpg");
         Refused("sample", _temporary["no-model"], "--out", _temporary["out"]).ShouldContain("There is no model at");
         Refused("pretrain", _temporary["no.yaml"]).ShouldContain("cannot be read");
         Refused("adapt", "--source", "x", "--target", "y", "--method", "finetune").ShouldContain("--out is missing");

@@ -38,6 +38,12 @@ public sealed class RunTests : IDisposable
         code.ShouldBe(0);
         output.ShouldContain("3 pictures are in");
         Directory.GetFiles(_temporary["pictures"]).Select(Path.GetFileName).Order().ShouldBe(["00000.png", "00001.png", "00002.png", "grid.png"]);
+
+        (code, output, _) = GraftProgram.Run("sample", _temporary["broken"], "-n", "2", "--steps", "2", "--format", "jpg", "--quality", "80", "--out", _temporary["photos"]);
+        code.ShouldBe(0);
+        output.ShouldContain("grid.jpg");
+        Directory.GetFiles(_temporary["photos"]).Select(Path.GetFileName).Order().ShouldBe(["00000.jpg", "00001.jpg", "grid.jpg"]);
+        File.ReadAllBytes(_temporary["photos/00001.jpg"])[..3].ShouldBe([0xff, 0xd8, 0xff]);
     }
 
     [Fact]
@@ -104,6 +110,12 @@ public sealed class RunTests : IDisposable
         ((int)JsonNode.Parse(output)!["training"]!["steps"]!).ShouldBe(7);
         ((string?)JsonNode.Parse(output)!["method_options"]!["trainable"]![0]).ShouldBe("*");
         Directory.Exists(_temporary["run"]).ShouldBeFalse();
+
+        (code, output, errors) = GraftProgram.RunIn(folder, [.. Adapt("run", 7), "--labels", "my \"labels\": #1.csv", "--tensorboard", "--dry-run"]);
+        code.ShouldBe(0, string.Join('\n', errors));
+        ((string?)JsonNode.Parse(output)!["target"]!["labels_csv"]).ShouldBe("my \"labels\": #1.csv");
+        ((string?)JsonNode.Parse(output)!["target"]!["folder"]).ShouldBe("samples/targets/bag");
+        ((bool)JsonNode.Parse(output)!["training"]!["tensorboard"]!).ShouldBeTrue();
 
         TinyModel.Save(_temporary["model"], TinyModel.Network with { Dropout = 0.1 }, new ScheduleOptions { NumTrainTimesteps = 50 });
         (code, _, errors) = GraftProgram.RunIn(folder, Adapt("run", 7));

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using Graft.Recipes;
 using Graft.Training;
@@ -19,6 +20,7 @@ internal static class AdaptCommand
         };
         var source = new Option<string?>("--source") { Description = "The pretrained model: a diffusers folder." };
         var target = new Option<string?>("--target") { Description = "A folder of pictures of the new domain, of any sizes." };
+        var labels = new Option<string?>("--labels") { Description = "A CSV file with the columns file_name and label: the class of each picture of --target." };
         var method = new Option<string?>("--method") { Description = $"The method ({methods})." };
         var output = new Option<string?>("--out") { Description = "The run's folder, which becomes the adapted model." };
         var steps = new Option<long?>("--steps") { Description = "Optimiser steps; without it the method's default." };
@@ -26,9 +28,10 @@ internal static class AdaptCommand
         var device = CommonOptions.Device();
         var size = new Option<string?>("--size") { Description = "One of the recipe's sizes, as ci, small or full." };
         var (set, dryRun, resume) = (CommonOptions.Set(), CommonOptions.DryRun(), CommonOptions.Resume());
+        var tensorboard = CommonOptions.Tensorboard();
         var command = new Command("adapt", "Adapt a pretrained model to a few pictures of a new domain.")
         {
-            recipe, source, target, method, output, steps, seed, device, size, set, dryRun, resume,
+            recipe, source, target, labels, method, output, steps, seed, device, size, set, tensorboard, dryRun, resume,
         };
         command.SetAction((parsed, token) =>
         {
@@ -36,6 +39,8 @@ internal static class AdaptCommand
             CommonOptions.Override(json, parsed.GetValue(size), []);
             Put(json, "source", parsed.GetValue(source));
             Put(json, "target", parsed.GetValue(target) is { } folder ? new JsonObject { ["folder"] = folder } : null);
+            if (parsed.GetValue(labels) is { } csv)
+                Recipe.Set(json, $"target.labels_csv={JsonSerializer.Serialize(csv)}");
             Put(json, "method", parsed.GetValue(method));
             Put(json, "out", parsed.GetValue(output));
             if (parsed.GetResult(device) is { Implicit: false })
@@ -44,6 +49,8 @@ internal static class AdaptCommand
                 Recipe.Set(json, $"training.steps={number}");
             if (parsed.GetValue(seed) is { } drawn)
                 Recipe.Set(json, $"training.seed={drawn}");
+            if (parsed.GetValue(tensorboard))
+                Recipe.Set(json, "training.tensorboard=true");
             CommonOptions.Override(json, null, parsed.GetRequiredValue(set));
             foreach (var needed in (string[])["source", "target", "method", "out"])
             {

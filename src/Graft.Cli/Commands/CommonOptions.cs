@@ -31,6 +31,12 @@ internal static class CommonOptions
         DefaultValueFactory = _ => false,
     };
 
+    internal static Option<bool> Tensorboard() => new("--tensorboard")
+    {
+        Description = "Write TensorBoard events beside the log: `tensorboard --logdir` shows the terms and the sample grids (default: no).",
+        DefaultValueFactory = _ => false,
+    };
+
     /// <summary>Applies the overrides of a size (<c>sizes.NAME</c> of the recipe), then those of the command line.</summary>
     internal static void Override(JsonObject recipe, string? size, IEnumerable<string> assignments)
     {

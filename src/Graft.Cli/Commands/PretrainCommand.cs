@@ -12,11 +12,14 @@ internal static class PretrainCommand
         var recipe = new Argument<string>("RECIPE") { Description = "A YAML file: data, network, schedule, training (see recipes/)." };
         var size = new Option<string?>("--size") { Description = "One of the recipe's sizes, as ci, small or full; without it, the recipe as it stands." };
         var (set, dryRun, resume) = (CommonOptions.Set(), CommonOptions.DryRun(), CommonOptions.Resume());
-        var command = new Command("pretrain", "Train a source model from nothing, as a recipe says.") { recipe, size, set, dryRun, resume };
+        var tensorboard = CommonOptions.Tensorboard();
+        var command = new Command("pretrain", "Train a source model from nothing, as a recipe says.") { recipe, size, set, tensorboard, dryRun, resume };
         command.SetAction((parsed, token) =>
         {
             var json = Recipe.Read(parsed.GetRequiredValue(recipe));
             CommonOptions.Override(json, parsed.GetValue(size), parsed.GetRequiredValue(set));
+            if (parsed.GetValue(tensorboard))
+                Recipe.Set(json, "training.tensorboard=true");
             var plan = Recipe.Bind<PretrainRecipe>(json, "recipe");
             plan.Resolve();
             if (parsed.GetValue(dryRun))

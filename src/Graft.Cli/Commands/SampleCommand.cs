@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Graft.Formats.Images;
 using Graft.Sampling;
 using Graft.Torch;
 
@@ -21,17 +22,29 @@ internal static class SampleCommand
         var threshold = new Option<double?>("--threshold") { Description = "Dynamic thresholding: clip to this quantile of each predicted picture, as 0.995, and scale it back." };
         var labels = new Option<int[]>("--label") { Description = "Class to draw, for a class-conditional model; repeated in turn; without it all classes in turn.", DefaultValueFactory = _ => [] };
         var batch = new Option<int>("--batch-size") { Description = "Pictures at a time; changes the memory needed, not the pictures.", DefaultValueFactory = _ => 64 };
-        var output = new Option<string>("--out") { Description = "Folder for the PNG files and grid.png.", Required = true };
+        var output = new Option<string>("--out") { Description = "Folder for the pictures and a sheet of them, grid.png (or .jpg).", Required = true };
+        var format = new Option<string>("--format") { Description = "Of the files: png (keeps every pixel) or jpg.", DefaultValueFactory = _ => "png" };
+        var quality = new Option<int>("--quality") { Description = "Of JPEG files: 1 (smallest) to 100 (best).", DefaultValueFactory = _ => 95 };
         var device = CommonOptions.Device();
-        var command = new Command("sample", "Draw pictures from a model: PNG files and a sheet.")
+        var command = new Command("sample", "Draw pictures from a model: PNG or JPEG files and a sheet.")
         {
-            model, count, sampler, steps, timesteps, eta, clip, noClip, threshold, seed, labels, batch, output, device,
+            model, count, sampler, steps, timesteps, eta, clip, noClip, threshold, seed, labels, batch, output, format, quality, device,
         };
         command.SetAction((parsed, token) =>
         {
             var number = parsed.GetValue(count);
             if (number < 1 || parsed.GetValue(batch) < 1)
                 throw new InputException("--count and --batch-size must be at least 1.");
+            var ending = parsed.GetRequiredValue(format).ToLowerInvariant() switch
+            {
+                "png" => ".png",
+                "jpg" or "jpeg" => ".jpg",
+                var other => throw new InputException($"Pictures cannot be written as '{other}': give --format png or jpg."),
+            };
+            if (parsed.GetValue(quality) is < 1 or > 100)
+                throw new InputException("--quality must be from 1 to 100.");
+            if (ending == ".png" && parsed.GetResult(quality) is { Implicit: false })
+                throw new InputException("--quality is JPEG's, and PNG keeps every pixel: add --format jpg, or leave --quality out.");
             var how = Sampler.Parse(parsed.GetRequiredValue(sampler), parsed.GetValue(steps), parsed.GetValue(eta)) with
             {
                 Clipping = ClippingOf(parsed.GetValue(clip), parsed.GetValue(noClip), parsed.GetValue(threshold)),
@@ -47,9 +60,9 @@ internal static class SampleCommand
             var samples = ProgressDisplay.Sample("sampling", progress => loaded.Sample(
                 number, how, parsed.GetValue(seed), classes.Length == 0 ? null : classes, parsed.GetValue(batch), progress, token));
             var folder = parsed.GetRequiredValue(output);
-            samples.Save(folder);
-            var grid = Path.Combine(folder, "grid.png");
-            samples.SaveGrid(grid);
+            samples.Save(folder, ending == ".png" ? ImageFormat.Png : ImageFormat.Jpeg, parsed.GetValue(quality));
+            var grid = Path.Combine(folder, "grid" + ending);
+            samples.SaveGrid(grid, quality: parsed.GetValue(quality));
             Terminal.Result($"{samples.Count} pictures are in {folder}, all of them on {grid}.");
             return Task.FromResult(0);
         });

@@ -15,7 +15,7 @@ internal sealed class DecodedCache
     private const string Magic = "GRAFTIMG";
 
     /// <summary>Raised when the format, or what decoding gives, changes.</summary>
-    private const int Version = 1;
+    private const int Version = 2; // 2: CMYK and WebP are read
 
     private readonly string _file;
     private readonly byte[] _key;

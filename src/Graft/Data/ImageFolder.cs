@@ -3,22 +3,23 @@ using Graft.Formats.Images;
 
 namespace Graft.Data;
 
-/// <summary>The pictures of a folder, any mix of PNG and JPEG and of sizes, brought to one shape and held in memory.</summary>
+/// <summary>The pictures of a folder, any mix of PNG, JPEG and WebP and of sizes, brought to one shape and held in memory.</summary>
 /// <remarks>
-/// Files ending in .png, .jpg or .jpeg (in any case) are read, by content whatever their ending says; hidden files are passed over,
+/// Files ending in .png, .jpg, .jpeg or .webp (in any case) are read, by content whatever their ending says; hidden files are passed over,
 /// others are counted as ignored. Order is ordinal by relative path. Files that cannot be read are left out, listed in
 /// <see cref="Unreadable"/> and told in one warning.
 /// </remarks>
 public sealed class ImageFolder : IImageSource
 {
-    private static readonly string[] Extensions = [".png", ".jpg", ".jpeg"];
+    private static readonly string[] Extensions = [".png", ".jpg", ".jpeg", ".webp"];
 
     private readonly byte[][] _pictures;
     private readonly string[] _names;
     private readonly int[]? _labels;
+    private readonly ImageLabels? _labelFile;
 
     private ImageFolder(
-        string path, ImageShape shape, Listing listing, DecodedFolder decoded, IReadOnlyList<UnreadableImage> unreadable)
+        string path, ImageShape shape, Listing listing, ImageLabels? labels, DecodedFolder decoded, IReadOnlyList<UnreadableImage> unreadable)
     {
         Path = path;
         Shape = shape;
@@ -27,7 +28,8 @@ public sealed class ImageFolder : IImageSource
         Unreadable = unreadable;
         _pictures = decoded.Pictures;
         _names = Array.ConvertAll(decoded.Indices, i => listing.Files[i].Path);
-        _labels = listing.Classes.Count == 0 ? null : Array.ConvertAll(decoded.Indices, i => listing.Files[i].Label);
+        _labelFile = labels;
+        _labels = listing.Classes.Count == 0 && labels is null ? null : Array.ConvertAll(decoded.Indices, i => listing.Files[i].Label);
     }
 
     /// <summary>The folder.</summary>
@@ -39,7 +41,10 @@ public sealed class ImageFolder : IImageSource
     /// <inheritdoc/>
     public ImageShape Shape { get; }
 
-    /// <summary>The sub-folders' names, with <see cref="ImageFolderOptions.LabelsFromFolders"/>; empty otherwise.</summary>
+    /// <summary>
+    /// The sub-folders' names, with <see cref="ImageFolderOptions.LabelsFromFolders"/>; the names of <see cref="ImageFolderOptions.Labels"/>,
+    /// if it has any; empty otherwise.
+    /// </summary>
     public IReadOnlyList<string> Classes { get; }
 
     /// <summary>Files that end like pictures and could not be read.</summary>
@@ -54,7 +59,7 @@ public sealed class ImageFolder : IImageSource
     /// <inheritdoc/>
     public string Description =>
         $"{Count} picture{(Count == 1 ? string.Empty : "s")} of {Shape} from the folder '{Path}'"
-        + (Classes.Count > 0 ? $", {Classes.Count} classes" : string.Empty)
+        + (_labelFile is not null ? $", {Describe(_labelFile)}" : Classes.Count > 0 ? $", {Classes.Count} classes" : string.Empty)
         + (Unreadable.Count > 0 ? $", {Unreadable.Count} unreadable" : string.Empty)
         + (Ignored > 0 ? $", {Ignored} other file{(Ignored == 1 ? string.Empty : "s")} ignored" : string.Empty);
 
@@ -70,7 +75,9 @@ public sealed class ImageFolder : IImageSource
     /// cannot be written.
     /// </param>
     /// <param name="cancellationToken">Stops reading.</param>
-    /// <exception cref="InputException">The folder is missing or empty, nothing in it can be read, or the shape is impossible.</exception>
+    /// <exception cref="InputException">
+    /// The folder is missing or empty, nothing in it can be read, the shape is impossible, or pictures and labels do not belong together.
+    /// </exception>
     /// <exception cref="GraftException">The native codecs have not been built.</exception>
     public static ImageFolder Open(
         string path,
@@ -86,6 +93,8 @@ public sealed class ImageFolder : IImageSource
             throw new InputException($"At most {options.MaxCount} pictures are to be read from '{path}'; ask for at least one.");
         if (options.Only is { Count: 0 })
             throw new InputException($"No picture of '{path}' is wanted: the list of names is empty; name at least one.");
+        if (options.LabelsFromFolders && options.Labels is not null)
+            throw new InputException($"The classes of '{path}' are to come from its sub-folders and from '{options.Labels.Source}'; choose one of them.");
         var listing = List(path, options);
         if (listing.Absent is { Length: > 0 } absent)
         {
@@ -107,7 +116,7 @@ public sealed class ImageFolder : IImageSource
         {
             throw new InputException(
                 $"None of the {unreadable.Length} picture files in '{path}' can be read ({List(unreadable, 3)}); "
-                + "replace them with whole PNG or JPEG files.");
+                + "replace them with whole PNG, JPEG or WebP files.");
         }
 
         if (unreadable.Length > 0)
@@ -116,7 +125,7 @@ public sealed class ImageFolder : IImageSource
                 $"{unreadable.Length} of {listing.Files.Length} pictures in '{path}' are left out: {List(unreadable, int.MaxValue)}.");
         }
 
-        return new ImageFolder(path, shape, listing, decoded, unreadable);
+        return new ImageFolder(path, shape, listing, options.Labels, decoded, unreadable);
     }
 
     /// <inheritdoc/>
@@ -132,7 +141,7 @@ public sealed class ImageFolder : IImageSource
         if (!Directory.Exists(path))
             throw new InputException($"There is no folder '{path}'; check the path.");
 
-        var recursive = options.Recursive || options.LabelsFromFolders;
+        var recursive = options.Recursive || options.LabelsFromFolders || (options.Labels?.Files.Keys.Any(name => name.Contains('/')) ?? false);
         var search = new EnumerationOptions
         {
             RecurseSubdirectories = recursive,
@@ -166,8 +175,8 @@ public sealed class ImageFolder : IImageSource
                 _ => "it (sub-folders were not searched)",
             };
             throw new InputException(
-                $"There are no pictures in '{path}': {where} hold {all.Length} files, none ending in .png, .jpg or .jpeg; "
-                + "give a folder with PNG or JPEG files.");
+                $"There are no pictures in '{path}': {where} hold {all.Length} files, none ending in .png, .jpg, .jpeg or .webp; "
+                + "give a folder with PNG, JPEG or WebP files.");
         }
 
         var absent = options.Only is null
@@ -185,6 +194,8 @@ public sealed class ImageFolder : IImageSource
                 + $"{(recursive ? string.Empty : " (sub-folders were not searched)")}.");
         }
 
+        if (options.Labels is not null)
+            return new Listing(Labelled(path, files, candidates, options.Labels), options.Labels.Classes, all.Length - files.Length, absent);
         if (!options.LabelsFromFolders)
             return new Listing(files, [], all.Length - files.Length, absent);
 
@@ -192,6 +203,36 @@ public sealed class ImageFolder : IImageSource
         var labelled = Array.ConvertAll(
             files, file => file with { Label = Array.BinarySearch(classes, FolderOf(file), StringComparer.Ordinal) });
         return new Listing(labelled, classes, all.Length - files.Length, absent);
+    }
+
+    /// <summary>Gives every file its class, and sees to it that files and labels are the same set.</summary>
+    private static ListedFile[] Labelled(string path, ListedFile[] files, ListedFile[] candidates, ImageLabels labels)
+    {
+        var there = candidates.Select(file => file.Path).ToHashSet(StringComparer.Ordinal);
+        foreach (var (name, label) in labels.Files.OrderBy(entry => entry.Value.Line))
+        {
+            if (there.Contains(name))
+                continue;
+            throw new InputException(
+                $"Line {label.Line} of the labels '{labels.Source}' names '{name}', "
+                + (File.Exists(System.IO.Path.Combine(path, name))
+                    ? "which does not end as pictures do (.png, .jpg, .jpeg or .webp); take the line out."
+                    : $"and there is no such file in '{path}'; correct the name, or take the line out."));
+        }
+
+        return Array.ConvertAll(files, file => labels.Files.TryGetValue(file.Path, out var label)
+            ? file with { Label = label.Class }
+            : throw new InputException(
+                $"The picture '{file.Path}' of '{path}' has no label: '{labels.Source}' does not name it; add a line for it, or take it out of the folder."));
+    }
+
+    private static string Describe(ImageLabels labels)
+    {
+        const int Most = 20;
+        if (labels.Classes.Count == 0)
+            return $"classes up to {labels.Files.Values.Max(label => label.Class)} from '{labels.Source}'";
+        var names = labels.Classes.Take(Most).Select((name, i) => $"{i} {name}");
+        return $"{labels.Classes.Count} class{(labels.Classes.Count == 1 ? string.Empty : "es")} from '{labels.Source}' ({string.Join(", ", names)}{(labels.Classes.Count > Most ? ", …" : string.Empty)})";
     }
 
     /// <summary>Size and time of what a link points to; a dangling one is listed, and found unreadable later.</summary>

@@ -5,7 +5,7 @@ namespace Graft.Data;
 /// <summary>How a folder of pictures is read.</summary>
 public sealed record ImageFolderOptions
 {
-    /// <summary>Whether sub-folders are searched too; true also when <see cref="LabelsFromFolders"/> is.</summary>
+    /// <summary>Whether sub-folders are searched too; true also when <see cref="LabelsFromFolders"/> is, or <see cref="Labels"/> names some.</summary>
     public bool Recursive { get; init; }
 
     /// <summary>
@@ -13,6 +13,12 @@ public sealed record ImageFolderOptions
     /// pictures that lie in no sub-folder are left out and counted as ignored.
     /// </summary>
     public bool LabelsFromFolders { get; init; }
+
+    /// <summary>
+    /// The class of each picture, as a file says it (see <see cref="LabelTable"/>); null for none. Every picture that it names must be
+    /// there, and every picture that is read must have a class. Sub-folders are searched too if it names pictures in them.
+    /// </summary>
+    public ImageLabels? Labels { get; init; }
 
     /// <summary>How another aspect ratio is brought to the shape.</summary>
     public ImageFit Fit { get; init; } = ImageFit.Crop;

@@ -6,7 +6,7 @@ namespace Graft.Recipes;
 /// <summary>Where pictures come from, as recipes say it: a folder, or a pair of IDX files. Relative paths start at the current folder.</summary>
 public sealed record DataOptions
 {
-    /// <summary>A folder of PNG and JPEG files.</summary>
+    /// <summary>A folder of PNG, JPEG and WebP files.</summary>
     public string? Folder { get; init; }
 
     /// <summary>
@@ -20,6 +20,18 @@ public sealed record DataOptions
 
     /// <summary>Whether the first sub-folder names a picture's class.</summary>
     public bool LabelsFromFolders { get; init; }
+
+    /// <summary>
+    /// A CSV file with the class of each picture of the folder, as a whole number from 0 or as a name (names are numbered by their ordinal
+    /// order); every picture must have one, and every one its picture.
+    /// </summary>
+    public string? LabelsCsv { get; init; }
+
+    /// <summary>What the CSV file's header calls the column of file names.</summary>
+    public string LabelsFileColumn { get; init; } = "file_name";
+
+    /// <summary>What the CSV file's header calls the column of classes.</summary>
+    public string LabelsColumn { get; init; } = "label";
 
     /// <summary>How pictures of another shape are brought to the model's.</summary>
     public ImageFit Fit { get; init; } = ImageFit.Crop;
@@ -58,6 +70,8 @@ public sealed record DataOptions
         {
             if (List is not null)
                 throw new InputException("A list names pictures of a folder; IDX files have no names: leave list out, or give a folder.");
+            if (LabelsCsv is not null)
+                throw new InputException("labels_csv names pictures of a folder; IDX files have no names: give their labels as labels, an IDX file.");
             return IdxImages.Open(
                 Images, Labels,
                 includeClasses: IncludeClasses is null ? null : [.. IncludeClasses],
@@ -69,6 +83,7 @@ public sealed record DataOptions
         {
             Recursive = Recursive || LabelsFromFolders,
             LabelsFromFolders = LabelsFromFolders,
+            Labels = LabelsCsv is null ? null : ReadLabels(LabelsCsv),
             Fit = Fit,
             Background = ParseColour(Background),
             MaxCount = MaxCount == 0 ? null : MaxCount,
@@ -76,6 +91,13 @@ public sealed record DataOptions
             CacheDirectory = CacheDirectory,
         };
         return ImageFolder.Open(Folder!, shape, options, warn, cancellationToken);
+    }
+
+    private ImageLabels ReadLabels(string path)
+    {
+        if (LabelsFileColumn.Length == 0 || LabelsColumn.Length == 0)
+            throw new InputException("labels_file_column and labels_column must name columns of the CSV file of labels.");
+        return LabelTable.Read(path, LabelsFileColumn, LabelsColumn).ToClasses(LabelsColumn);
     }
 
     private static HashSet<string> ReadList(string path)

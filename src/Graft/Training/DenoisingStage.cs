@@ -56,7 +56,7 @@ internal static class DenoisingStage
         for (var i = 0; i < images.Count; i++)
         {
             if (images.Label(i) is not { } label)
-                throw new InputException("The model is class-conditional and the pictures have no labels: put them into one sub-folder a class and set labels_from_folders.");
+                throw new InputException("The model is class-conditional and the pictures have no labels: put them into one sub-folder a class and set labels_from_folders, or name their classes in a CSV file (labels_csv).");
             if (label < 0 || label >= model.Classes)
                 throw new InputException($"The picture {images.Name(i)} is of class {label} and the model has {model.Classes} classes, from 0: give pictures of as many classes.");
         }

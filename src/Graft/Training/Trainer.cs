@@ -66,7 +66,7 @@ public sealed class Trainer
         var start = Begin(optimiser, checkpoints);
         try
         {
-            using var log = _run.Folder is null ? null : TrainingLog.Open(Path.Combine(_run.Folder, LogFile), start);
+            using var log = _run.Folder is null ? null : TrainingLog.Open(Path.Combine(_run.Folder, LogFile), start, _options.Tensorboard);
             Loop(start, optimiser, checkpoints, log);
         }
         finally
@@ -155,7 +155,7 @@ public sealed class Trainer
             }
 
             if (_options.SampleEvery > 0 && done % _options.SampleEvery == 0)
-                DrawSamples(done, optimiser);
+                DrawSamples(done, optimiser, log);
             paused += clock.Elapsed - before;
         }
     }
@@ -191,7 +191,7 @@ public sealed class Trainer
         return (total, terms);
     }
 
-    private void DrawSamples(long step, AdamW optimiser)
+    private void DrawSamples(long step, AdamW optimiser, TrainingLog? log)
     {
         if (_stage.DrawSamples is null || _run.Folder is null)
             return;
@@ -199,7 +199,11 @@ public sealed class Trainer
         Directory.CreateDirectory(folder);
         _stage.Network.Train(false);
         using (optimiser.ApplyAverage())
-            _stage.DrawSamples(Path.Combine(folder, $"step-{step:D7}.png"));
+        {
+            var sheet = Path.Combine(folder, $"step-{step:D7}.png");
+            _stage.DrawSamples(sheet);
+            log?.WriteSamples(step, sheet);
+        }
     }
 
     private void Stop(long step, AdamW optimiser, Checkpoints? checkpoints, TrainingLog? log)

@@ -3,20 +3,23 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Graft.Formats;
+using Graft.Formats.TensorBoard;
 
 namespace Graft.Training;
 
 /// <summary>
 /// <c>log.jsonl</c>: one JSON object a line, in order of steps. On resuming, lines beyond the checkpoint go, so that a resumed
-/// run's log equals an unbroken one but for <c>seconds</c>.
+/// run's log equals an unbroken one but for <c>seconds</c>. Where it is asked for, the same goes into a new file of TensorBoard events.
 /// </summary>
 internal sealed class TrainingLog : IDisposable
 {
     private readonly StreamWriter _writer;
 
-    private TrainingLog(StreamWriter writer) => _writer = writer;
+    private readonly EventWriter? _events;
 
-    internal static TrainingLog Open(string path, long steps)
+    private TrainingLog(StreamWriter writer, EventWriter? events) => (_writer, _events) = (writer, events);
+
+    internal static TrainingLog Open(string path, long steps, bool tensorboard = false)
     {
         if (File.Exists(path))
         {
@@ -25,10 +28,11 @@ internal sealed class TrainingLog : IDisposable
             AtomicFile.WriteText(path, kept.Count == 0 ? "" : string.Join('\n', kept) + "\n");
         }
 
-        return new TrainingLog(new StreamWriter(path, append: true, new UTF8Encoding(false)));
+        var events = tensorboard ? EventWriter.Create(Path.GetDirectoryName(Path.GetFullPath(path))!, steps + 1) : null;
+        return new TrainingLog(new StreamWriter(path, append: true, new UTF8Encoding(false)), events);
     }
 
-    internal void Write(long step, IEnumerable<(string Name, double Value)> values)
+    internal void Write(long step, IReadOnlyList<(string Name, double Value)> values)
     {
         var line = new StringBuilder($"{{\"step\":{step}");
         foreach (var (name, value) in values)
@@ -38,11 +42,19 @@ internal sealed class TrainingLog : IDisposable
         }
 
         _writer.WriteLine(line.Append('}'));
+        _events?.WriteScalars(step, values);
     }
+
+    /// <summary>A sheet of samples, which lies in a PNG file.</summary>
+    internal void WriteSamples(long step, string path) => _events?.WriteImage(step, "samples", File.ReadAllBytes(path));
 
     internal void Flush() => _writer.Flush();
 
-    public void Dispose() => _writer.Dispose();
+    public void Dispose()
+    {
+        _writer.Dispose();
+        _events?.Dispose();
+    }
 
     private static long? StepOf(string line)
     {

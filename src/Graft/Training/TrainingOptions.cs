@@ -84,6 +84,9 @@ public sealed record TrainingOptions
     /// <summary>DDIM steps of a grid.</summary>
     public int SampleSteps { get; init; } = 25;
 
+    /// <summary>Whether TensorBoard events are written beside the log: what the log holds, and the sample grids.</summary>
+    public bool Tensorboard { get; init; }
+
     /// <summary>Checks that the values make sense together.</summary>
     /// <exception cref="InputException">One does not; the sentence names it.</exception>
     public void Validate()

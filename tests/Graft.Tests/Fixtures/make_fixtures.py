@@ -117,6 +117,16 @@ def decode():
         buffer = io.BytesIO()
         image.save(buffer, "JPEG", quality=80, **options)
         files[name] = (image.mode, buffer.getvalue())
+    # Inks without and with black; then the same bytes said to be YCCK, by the last byte of Adobe's segment.
+    cyan, magenta, yellow, _ = photo.convert("CMYK").split()
+    inks = Image.merge("CMYK", (cyan, magenta, yellow, photo.convert("L").rotate(180)))
+    for name, image in (("cmyk.jpg", photo.convert("CMYK")), ("cmyk_black.jpg", inks)):
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG")
+        files[name] = ("RGB", buffer.getvalue())
+    adobe = bytearray(files["cmyk_black.jpg"][1])
+    adobe[adobe.index(b"Adobe") + 11] = 2
+    files["ycck.jpg"] = ("RGB", bytes(adobe))
     modes = {}
     for name, (mode, data) in files.items():
         open(os.path.join(here, "decode", name), "wb").write(data)
@@ -124,9 +134,6 @@ def decode():
         image.load()
         save(image.convert(mode), "decode", name + ".expected.png")
         modes[name] = mode
-    buffer = io.BytesIO()
-    photo.convert("CMYK").save(buffer, "JPEG")
-    open(os.path.join(here, "decode", "cmyk.jpg"), "wb").write(buffer.getvalue())
     with open(os.path.join(here, "decode", "modes.json"), "w") as f:
         json.dump({"pillow": __version__, "modes": modes}, f, indent=2)
         f.write("\n")

@@ -6,8 +6,11 @@ public enum ImageFormat
     /// <summary>Portable Network Graphics.</summary>
     Png = 1,
 
-    /// <summary>JPEG, baseline or progressive, grey or colour.</summary>
+    /// <summary>JPEG, baseline or progressive, grey, colour or CMYK (which is decoded to RGB).</summary>
     Jpeg = 2,
+
+    /// <summary>WebP, lossy or lossless; of an animation the first frame.</summary>
+    WebP = 3,
 }
 
 /// <summary>What the header of a picture file says.</summary>

@@ -11,7 +11,7 @@ internal static partial class NativeCodecs
 
     private const string Library = "graft_codecs";
 
-    private const int ExpectedAbi = 1;
+    private const int ExpectedAbi = 2;
 
     private static readonly Lazy<string?> Fault = new(FindFault);
 
@@ -57,6 +57,20 @@ internal static partial class NativeCodecs
         int height,
         int channels,
         int level,
+        out nint encoded,
+        out nuint encodedSize,
+        Span<byte> message,
+        nuint messageSize);
+
+    [LibraryImport(Library, EntryPoint = "graft_jpeg_encode")]
+    public static partial int EncodeJpeg(
+        ReadOnlySpan<byte> pixels,
+        nuint pixelsSize,
+        int width,
+        int height,
+        int channels,
+        int quality,
+        int subsample,
         out nint encoded,
         out nuint encodedSize,
         Span<byte> message,

@@ -93,7 +93,8 @@ public sealed class ImageCodecTests
 
     [Theory]
     [InlineData("GIF89a\u0001\0\u0001\0", "GIF")]
-    [InlineData("RIFF\u0001\0\0\0WEBPVP8 ", "WebP")]
+    [InlineData("RIFF\u0001\0\0\0WEBPVP8 ", "WebP with a damaged header")]
+    [InlineData("RIFF\u0001\0\0\0WAVEfmt ", "neither")]
     [InlineData("<!DOCTYPE html>", "neither")]
     [InlineData("", "empty")]
     public void Other_files_are_told_by_name(string content, string word)
@@ -103,10 +104,6 @@ public sealed class ImageCodecTests
         message.ShouldContain("thing.png");
         message.ShouldContain(word);
     }
-
-    [Fact]
-    public void Cmyk_is_refused_in_words() =>
-        Should.Throw<InputException>(() => ImageCodec.Load(PictureFixtures.Path("decode", "cmyk.jpg"))).Message.ShouldContain("CMYK");
 
     [Fact]
     public void Bytes_after_the_end_do_no_harm()
