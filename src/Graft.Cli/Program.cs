@@ -84,6 +84,7 @@ internal static class Program
         DemoCommand.Create(),
         AdaptCommand.Create(),
         SampleCommand.Create(),
+        EvaluateCommand.Create(),
         PretrainCommand.Create(),
         InspectCommand.Create(),
         VerifyCommand.Create(),

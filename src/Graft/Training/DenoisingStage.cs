@@ -31,6 +31,7 @@ internal static class DenoisingStage
             Loss = batch => new Loss(Simple(model, batch)),
             Save = model.Save,
             DrawSamples = path => model.Sample(options.SampleCount, sampler, options.Seed).SaveGrid(path),
+            Meter = TrainingMeter.Of(model, images, options, sampler),
         };
     }
 
