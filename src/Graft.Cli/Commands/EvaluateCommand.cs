@@ -122,7 +122,7 @@ internal static class EvaluateCommand
             foreach (var value in metric.Values)
             {
                 var interval = value.Low is null ? "" : $"{Number(value.Low)} - {Number(value.High)}";
-                Terminal.Result($"  {value.Name,-22}{Number(value.Value),8}  {interval,-15}{value.N,6}  {metric.Space.Name}");
+                Terminal.Result($"  {value.Name,-22}{Number(value.Value, value.IsCount),8}  {interval,-15}{value.N,6}  {metric.Space.Name}");
             }
         }
 
@@ -133,12 +133,7 @@ internal static class EvaluateCommand
         }
     }
 
-    private static string Number(double? value) => value switch
-    {
-        null => "-",
-        { } whole when whole == Math.Round(whole) && Math.Abs(whole) >= 2 => whole.ToString("0", CultureInfo.InvariantCulture),
-        { } number => number.ToString("0.000", CultureInfo.InvariantCulture),
-    };
+    private static string Number(double? value, bool whole = false) => value?.ToString(whole ? "0" : "0.000", CultureInfo.InvariantCulture) ?? "-";
 
     /// <summary>What is drawn, and how.</summary>
     private sealed record Drawing(

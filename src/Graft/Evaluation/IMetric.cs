@@ -29,7 +29,8 @@ public sealed record EvaluationInput
 /// <param name="N">How many pictures it rests on.</param>
 /// <param name="Low">Lower end of its 95 % interval, where there is one.</param>
 /// <param name="High">Upper end.</param>
-public sealed record MetricValue(string Name, double? Value, int N, double? Low = null, double? High = null);
+/// <param name="IsCount">Whether it counts something, and so is a whole number.</param>
+public sealed record MetricValue(string Name, double? Value, int N, double? Low = null, double? High = null, bool IsCount = false);
 
 /// <summary>What a metric found.</summary>
 public sealed record MetricReport

@@ -45,7 +45,7 @@ public sealed class MemorisationMetric(MemorisationOptions? options = null) : IM
         yield return new("median_distance", found.MedianDistance, samples);
         yield return new("smallest_distance", found.Nearest.Min(n => n.Distance), samples);
         yield return new("median_leave_one_out", found.MedianLeaveOneOut, training);
-        yield return new("duplicate_pairs", training == 0 ? null : found.Duplicates.Count, training);
+        yield return new("duplicate_pairs", training == 0 ? null : found.Duplicates.Count, training, IsCount: true);
     }
 
     private static IEnumerable<string> Notes(Memorisation found)
