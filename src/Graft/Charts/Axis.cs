@@ -20,11 +20,12 @@ internal static class Axis
     /// <summary>Labels of ticks, all with as many decimals as the distance between them needs.</summary>
     internal static string[] Labels(IReadOnlyList<double> ticks)
     {
-        var largest = ticks.Count == 0 ? 0 : ticks.Max(Math.Abs);
-        var step = ticks.Count > 1 ? ticks[1] - ticks[0] : largest;
+        if (ticks.Count < 2)
+            return [.. ticks.Select(t => t.ToString("G4", CultureInfo.InvariantCulture))];
+        var (largest, step) = (ticks.Max(Math.Abs), ticks[1] - ticks[0]);
         if (largest >= 1e6 || (step < 1e-5 && largest > 0))
             return [.. ticks.Select(t => t.ToString("0.##e0", CultureInfo.InvariantCulture))];
-        var decimals = step <= 0 ? 0 : Math.Max(0, -(int)Math.Floor(Math.Log10(step) + 1e-9));
+        var decimals = Math.Max(0, -(int)Math.Floor(Math.Log10(step) + 1e-9));
         return [.. ticks.Select(t => (Math.Abs(t) < step / 2 ? 0 : t).ToString($"F{decimals}", CultureInfo.InvariantCulture))];
     }
 

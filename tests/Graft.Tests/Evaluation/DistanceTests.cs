@@ -65,11 +65,11 @@ public class DistanceTests
     public void A_picture_is_not_its_own_neighbour_and_neither_is_its_mirror_image()
     {
         var shape = new ImageShape(1, 1, 3);
-        var training = new PictureSet(shape, [1, 2, 3], [90, 50, 60], [3, 2, 4]);
+        var training = new PictureSet(shape, [1, 2, 3], [90, 50, 60], [4, 2, 1]);
         var plain = NearestNeighbour.LeaveOneOut(training, PixelDistance.Instance);
-        plain[0].ShouldBe(new Neighbour(2, false, Math.Sqrt(5 / 3.0 / 65025)));
+        plain[0].ShouldBe(new Neighbour(2, false, Math.Sqrt(13 / (3 * 65025.0))));
         var mirrored = NearestNeighbour.LeaveOneOut(training, PixelDistance.Instance, mirrored: true);
-        mirrored[0].ShouldBe(new Neighbour(2, true, Math.Sqrt(1 / 3.0 / 65025))); // 4 2 3
+        mirrored[0].ShouldBe(new Neighbour(2, true, Math.Sqrt(1 / (3 * 65025.0)))); // 1 2 4
         Should.Throw<ArgumentException>(() => NearestNeighbour.LeaveOneOut(PictureSet.Pixels(1), PixelDistance.Instance));
     }
 
