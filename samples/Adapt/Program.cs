@@ -13,4 +13,4 @@ adapted.Save("runs/sample-adapt");
 
 var pictures = adapted.Sample(16, Sampler.Ddim(steps: 25), seed: 1);
 pictures.SaveGrid("runs/sample-adapt/grid.png");
-Console.WriteLine($"Median distance to the nearest training picture: {NearestNeighbour.Median(NearestNeighbour.Distances(pictures, target)):0.000}");
+Console.WriteLine($"Median distance to the nearest training picture: {new MemorisationMeter(target).Measure(pictures).MedianDistance:0.000}");

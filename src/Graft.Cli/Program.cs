@@ -86,6 +86,7 @@ internal static class Program
         DemoCommand.Create(),
         AdaptCommand.Create(),
         SampleCommand.Create(),
+        EvaluateCommand.Create(),
         PretrainCommand.Create(),
         PullCommand.Create(),
         ConvertCommand.Create(),

@@ -18,7 +18,7 @@ internal static class ProgressDisplay
         report => work(new Inline<TrainingProgress>(p => report(
             p.Step,
             p.Steps,
-            string.Create(CultureInfo.InvariantCulture, $"loss {p.Loss:0.0000}  {p.ItemsPerSecond:0.0} images/s  {Time(p.Remaining)} left")))));
+            string.Create(CultureInfo.InvariantCulture, $"loss {p.Loss:0.0000}  {p.ItemsPerSecond:0.0} images/s  {Time(p.Remaining)} left{Copies(p)}")))));
 
     /// <summary>Runs a sampling and shows where it stands.</summary>
     internal static T Sample<T>(string title, Func<IProgress<(long Done, long Of)>, T> work)
@@ -73,6 +73,10 @@ internal static class ProgressDisplay
             Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{title} {done:0}/{of:0}  {text}"));
         });
     }
+
+    private static string Copies(TrainingProgress progress) => progress.Memorisation?.Memorised is { } share
+        ? string.Create(CultureInfo.InvariantCulture, $"  copies {share.Count} of {share.Of}")
+        : "";
 
     private static string Time(TimeSpan span) => span.TotalHours >= 1
         ? string.Create(CultureInfo.InvariantCulture, $"{(int)span.TotalHours}h {span.Minutes:00}m")

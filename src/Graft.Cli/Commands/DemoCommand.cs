@@ -66,17 +66,17 @@ internal static class DemoCommand
 
     private static void Explain(string picture, string output, IImageSource before, IImageSource after, IImageSource target)
     {
-        var leaveOneOut = NearestNeighbour.LeaveOneOut(target);
-        var (near, nearer) = (NearestNeighbour.Distances(before, target), NearestNeighbour.Distances(after, target));
+        var meter = new MemorisationMeter(target);
+        var (near, nearer) = (meter.Measure(before), meter.Measure(after));
         Terminal.Result("");
         Terminal.Result($"Look at        {picture}: before, after and the training pictures, the same noise in the same place.");
         Terminal.Result($"The model      {output}: a folder that `graft sample` and Hugging Face diffusers open.");
         Terminal.Result("");
         Terminal.Result("Median distance to the nearest of the ten training pictures (root mean square of pixels in 0..1):");
-        Terminal.Result($"  before       {Number(NearestNeighbour.Median(near))}   samples of the source model");
-        Terminal.Result($"  after        {Number(NearestNeighbour.Median(nearer))}   lower: the samples have moved to the new domain");
-        Terminal.Result($"  among them   {Number(NearestNeighbour.Median(leaveOneOut))}   how far the training pictures lie from each other");
-        Terminal.Result($"Copies         {NearestNeighbour.MemorisedShare(nearer, leaveOneOut).ToString("P0", CultureInfo.InvariantCulture)} of the samples lie nearer to a training picture than half of that last number.");
+        Terminal.Result($"  before       {Number(near.MedianDistance)}   samples of the source model");
+        Terminal.Result($"  after        {Number(nearer.MedianDistance)}   lower: the samples have moved to the new domain");
+        Terminal.Result($"  among them   {Number(nearer.MedianLeaveOneOut!.Value)}   how far the training pictures lie from each other");
+        Terminal.Result($"Copies         {nearer.Memorised} of the samples lie nearer to a training picture than half of that last number.");
         Terminal.Result("Plain fine-tuning is the baseline: the longer it runs, the more it copies. See --steps 1000 --out runs/demo-1000.");
     }
 

@@ -2,56 +2,67 @@ using Graft.Data;
 
 namespace Graft.Evaluation;
 
-/// <summary>
-/// How near samples lie to their training pictures, by the root mean square difference of pixels in [0, 1]. A crude measure that
-/// needs no network: it catches copies, not resemblance.
-/// </summary>
+/// <summary>The nearest training picture.</summary>
+/// <param name="Index">Which; of equally near ones the first, and one as it stands before a mirrored one.</param>
+/// <param name="Mirrored">Whether its mirror image is meant.</param>
+/// <param name="Distance">How far it lies, in the space that was asked for.</param>
+[System.Runtime.InteropServices.StructLayout(System.Runtime.InteropServices.LayoutKind.Auto)]
+public readonly record struct Neighbour(int Index, bool Mirrored, double Distance);
+
+/// <summary>Nearest training pictures, by comparing with every one.</summary>
 public static class NearestNeighbour
 {
-    /// <summary>For each sample, the distance to the nearest training picture, in [0, 1].</summary>
-    /// <exception cref="ArgumentException">The shapes differ.</exception>
-    public static double[] Distances(IImageSource samples, IImageSource training)
-    {
-        if (samples.Shape != training.Shape)
-            throw new ArgumentException($"the samples are {samples.Shape} and the training pictures {training.Shape}", nameof(samples));
-        var distances = new double[samples.Count];
-        Parallel.For(0, samples.Count, i =>
-            distances[i] = Enumerable.Range(0, training.Count).Min(j => Distance(samples[i], training[j])));
-        return distances;
-    }
+    /// <summary>For each sample, the nearest training picture.</summary>
+    /// <param name="samples">Pictures.</param>
+    /// <param name="training">Pictures of the same shape.</param>
+    /// <param name="distance">The space.</param>
+    /// <param name="mirrored">Whether mirror images of training pictures count too.</param>
+    /// <exception cref="InputException">The shapes differ.</exception>
+    public static Neighbour[] Of(IImageSource samples, IImageSource training, IPictureDistance distance, bool mirrored = false) =>
+        Search(samples, training, mirrored ? new MirroredImages(training) : null, distance, own: null);
 
-    /// <summary>For each training picture, the distance to the nearest other one: what "near" means in this set.</summary>
-    /// <exception cref="ArgumentException">There are fewer than two.</exception>
-    public static double[] LeaveOneOut(IImageSource training)
+    /// <summary>For each training picture, the nearest other one; its own mirror image is no other.</summary>
+    /// <param name="training">At least two pictures.</param>
+    /// <param name="distance">The space.</param>
+    /// <param name="mirrored">Whether mirror images of the others count too.</param>
+    /// <exception cref="ArgumentException">There is only one.</exception>
+    public static Neighbour[] LeaveOneOut(IImageSource training, IPictureDistance distance, bool mirrored = false)
     {
+        ArgumentNullException.ThrowIfNull(training);
         if (training.Count < 2)
             throw new ArgumentException("one picture has no neighbour", nameof(training));
-        var distances = new double[training.Count];
-        Parallel.For(0, training.Count, i =>
-            distances[i] = Enumerable.Range(0, training.Count).Where(j => j != i).Min(j => Distance(training[i], training[j])));
-        return distances;
+        return Search(training, training, mirrored ? new MirroredImages(training) : null, distance, own: [.. Enumerable.Range(0, training.Count)]);
     }
 
-    /// <summary>Share of samples that are nearer to a training picture than half the median leave-one-out distance: copies.</summary>
-    public static double MemorisedShare(IReadOnlyCollection<double> distances, IEnumerable<double> leaveOneOut) =>
-        distances.Count(d => d < Median(leaveOneOut) / 2) / (double)distances.Count;
-
-    /// <summary>The median; of an even number of values the mean of the middle two.</summary>
-    public static double Median(IEnumerable<double> values)
+    /// <param name="pictures">What looks for a neighbour.</param>
+    /// <param name="training">Where it is looked for.</param>
+    /// <param name="mirror">The mirror images of the training pictures, if they count.</param>
+    /// <param name="distance">The space.</param>
+    /// <param name="own">The training picture that each picture is itself, and so does not count.</param>
+    internal static Neighbour[] Search(
+        IImageSource pictures, IImageSource training, IImageSource? mirror, IPictureDistance distance, int[]? own)
     {
-        var sorted = values.Order().ToArray();
-        return (sorted[(sorted.Length - 1) / 2] + sorted[sorted.Length / 2]) / 2;
-    }
-
-    private static double Distance(ReadOnlySpan<byte> a, ReadOnlySpan<byte> b)
-    {
-        var sum = 0L;
-        for (var i = 0; i < a.Length; i++)
+        ArgumentNullException.ThrowIfNull(distance);
+        var plain = distance.Between(pictures, training);
+        var turned = mirror is null ? null : distance.Between(pictures, mirror);
+        var nearest = new Neighbour[pictures.Count];
+        Parallel.For(0, pictures.Count, i =>
         {
-            var difference = a[i] - b[i];
-            sum += difference * difference;
-        }
+            var best = new Neighbour(-1, false, double.PositiveInfinity);
+            for (var j = 0; j < training.Count; j++)
+            {
+                if (own is not null && own[i] == j)
+                    continue;
+                var d = plain(i, j);
+                if (d < best.Distance)
+                    best = new Neighbour(j, false, d);
+                d = turned?.Invoke(i, j) ?? double.PositiveInfinity;
+                if (d < best.Distance)
+                    best = new Neighbour(j, true, d);
+            }
 
-        return Math.Sqrt(sum / (double)a.Length) / 255;
+            nearest[i] = best;
+        });
+        return nearest;
     }
 }

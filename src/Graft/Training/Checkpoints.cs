@@ -17,7 +17,10 @@ internal sealed class Checkpoints(string folder)
     private const string TensorFile = "trainer_state.safetensors";
 
     /// <summary>Step and path of the newest, or null.</summary>
-    internal (long Step, string Path)? Newest() => All().Select(c => ((long, string)?)c).LastOrDefault();
+    internal (long Step, string Path)? Newest() => UpTo(long.MaxValue).Select(c => ((long, string)?)c).FirstOrDefault();
+
+    /// <summary>Those up to a step, the newest first.</summary>
+    internal List<(long Step, string Path)> UpTo(long last) => [.. All().Where(c => c.Step <= last).Reverse()];
 
     internal void Save(long step, AdamW optimiser, TrainingStage stage, JsonObject identity, int keep)
     {

@@ -42,6 +42,7 @@ internal static class DenoisingStage
             Loss = batch => LossOf(model, process, batch, options.VlbWeight),
             Save = model.Save,
             DrawSamples = path => model.Sample(options.SampleCount, sampler, options.Seed).SaveGrid(path),
+            Meter = TrainingMeter.Of(model, images, options, sampler),
         };
     }
 

@@ -56,7 +56,7 @@ public sealed class ImageBatches : IBatchSource
             var destination = bytes.AsSpan(k * size, size);
             _images[index].CopyTo(destination);
             if (_flip && _mirror.Uniform(0, items[k]) < 0.5)
-                Mirror(destination, w);
+                MirroredImages.Mirror(destination, w);
             labels[k] = _labels ? _images.Label(index)!.Value : 0;
         }
 
@@ -68,12 +68,6 @@ public sealed class ImageBatches : IBatchSource
             _time.Integers(0, items, 0, _timesteps).To(_device),
             _noise.Normal(0, items, [c, h, w]).To(_device),
             _labels ? Tensor.From(labels, items.Length).To(_device) : null);
-    }
-
-    private static void Mirror(Span<byte> planes, int width)
-    {
-        for (var row = 0; row < planes.Length; row += width)
-            planes.Slice(row, width).Reverse();
     }
 
     private int IndexOf(long item)

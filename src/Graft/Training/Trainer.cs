@@ -121,8 +121,20 @@ public sealed class Trainer
     private void Loop(long start, AdamW optimiser, Checkpoints? checkpoints, TrainingLog? log)
     {
         var clock = Stopwatch.StartNew();
-        var paused = TimeSpan.Zero; // spent on checkpoints and grids: no part of the rate
+        var paused = TimeSpan.Zero; // spent on readings, checkpoints and grids: no part of the rate
         var skips = 0;
+        var meter = new TrainingMeter(_stage, _options, _run.Logger);
+        if (_options.StopWhenMemorised is not null && meter.IsDue(start))
+        {
+            // A run that ended here would otherwise go on when it is resumed.
+            Averaged(optimiser, () => meter.Read(start));
+            if (meter.IsCrossed)
+            {
+                End(start, meter, optimiser, checkpoints);
+                return;
+            }
+        }
+
         for (var step = start; step < _options.Steps; step++)
         {
             if (_run.CancellationToken.IsCancellationRequested)
@@ -140,14 +152,27 @@ public sealed class Trainer
 
             var done = step + 1;
             var seconds = (clock.Elapsed - paused).TotalSeconds;
-            if (log is not null && (done % _options.LogEvery == 0 || done == _options.Steps))
+            var before = clock.Elapsed;
+            var metered = meter.IsDue(done);
+            if (metered)
+                terms.AddRange(Averaged(optimiser, () => meter.Read(done)));
+            if (log is not null && (metered || done % _options.LogEvery == 0 || done == _options.Steps))
                 log.Write(done, [("loss", loss), .. terms, ("gradient_norm", norm), ("learning_rate", rate), ("seconds", Math.Round(seconds, 3))]);
             var perSecond = (done - start) * _options.BatchSize / Math.Max(seconds, 1e-9);
             _run.Progress?.Report(new TrainingProgress(
                 _stage.Name, done, _options.Steps, loss, norm, perSecond,
-                TimeSpan.FromSeconds((_options.Steps - done) * _options.BatchSize / Math.Max(perSecond, 1e-9))));
+                TimeSpan.FromSeconds((_options.Steps - done) * _options.BatchSize / Math.Max(perSecond, 1e-9)))
+            {
+                Memorisation = meter.Last,
+            });
 
-            var before = clock.Elapsed;
+            if (metered && meter.IsCrossed)
+            {
+                log?.Flush();
+                End(done, meter, optimiser, checkpoints);
+                return;
+            }
+
             if (checkpoints is not null && (done == _options.Steps || (_options.CheckpointEvery > 0 && done % _options.CheckpointEvery == 0)))
             {
                 log?.Flush();
@@ -197,13 +222,45 @@ public sealed class Trainer
             return;
         var folder = Path.Combine(_run.Folder, "samples");
         Directory.CreateDirectory(folder);
+        var sheet = Path.Combine(folder, $"step-{step:D7}.png");
+        Averaged(optimiser, () =>
+        {
+            _stage.DrawSamples(sheet);
+            return 0;
+        });
+        log?.WriteSamples(step, sheet);
+    }
+
+    /// <summary>Does something with the averaged weights, outside training mode.</summary>
+    private T Averaged<T>(AdamW optimiser, Func<T> work)
+    {
         _stage.Network.Train(false);
         using (optimiser.ApplyAverage())
+            return work();
+    }
+
+    /// <summary>
+    /// Ends a run that copies, as the newest checkpoint whose own reading lies below the bar; as it stands where there is none. The
+    /// state that crossed is kept too: resumed, the run ends the same again, or goes on with a higher bar.
+    /// </summary>
+    private void End(long step, TrainingMeter meter, AdamW optimiser, Checkpoints? checkpoints)
+    {
+        var crossed = $"At step {step} of {_options.Steps} {meter.Last!.Memorised} of the samples are copies, which reaches stop_when_memorised {_options.StopWhenMemorised}: the run ends";
+        checkpoints?.Save(step, optimiser, _stage, Identity(), keep: int.MaxValue);
+        foreach (var (before, path) in checkpoints?.UpTo(step - 1) ?? [])
         {
-            var sheet = Path.Combine(folder, $"step-{step:D7}.png");
-            _stage.DrawSamples(sheet);
-            log?.WriteSamples(step, sheet);
+            checkpoints!.Load(path, optimiser, _stage, Identity());
+            Averaged(optimiser, () => meter.Read(before));
+            if (!meter.IsCrossed)
+            {
+                _run.Logger.LogWarning("{Crossed} as the model of step {Step}, with {Share}.", crossed, before, meter.Last.Memorised);
+                return;
+            }
         }
+
+        if (checkpoints?.UpTo(step)[0] is { } own)
+            checkpoints.Load(own.Path, optimiser, _stage, Identity());
+        _run.Logger.LogWarning("{Crossed} as it stands, since no checkpoint from before lies below.", crossed);
     }
 
     private void Stop(long step, AdamW optimiser, Checkpoints? checkpoints, TrainingLog? log)

@@ -87,6 +87,18 @@ public sealed record TrainingOptions
     /// <summary>Whether TensorBoard events are written beside the log: what the log holds, and the sample grids.</summary>
     public bool Tensorboard { get; init; }
 
+    /// <summary>Steps between readings of the memorisation meter; 0: none; null: as often as sample grids.</summary>
+    public long? MeterEvery { get; init; }
+
+    /// <summary>Samples of a reading, drawn from the same noise each time with <see cref="SampleSteps"/> DDIM steps.</summary>
+    public int MeterCount { get; init; } = 32;
+
+    /// <summary>
+    /// Share of memorised samples in a reading at which the run ends; null: it does not. It then ends as the newest checkpoint whose
+    /// own reading lies below; where there is none, as it stands.
+    /// </summary>
+    public double? StopWhenMemorised { get; init; }
+
     /// <summary>Checks that the values make sense together.</summary>
     /// <exception cref="InputException">One does not; the sentence names it.</exception>
     public void Validate()
@@ -110,6 +122,10 @@ public sealed record TrainingOptions
         Require(SampleEvery >= 0, nameof(SampleEvery), "at least 0");
         Require(SampleCount >= 1, nameof(SampleCount), "at least 1");
         Require(SampleSteps >= 1, nameof(SampleSteps), "at least 1");
+        Require(MeterEvery is null or >= 0, nameof(MeterEvery), "at least 0");
+        Require(MeterCount >= 1, nameof(MeterCount), "at least 1");
+        Require(StopWhenMemorised is null or (> 0 and <= 1), nameof(StopWhenMemorised), "in (0, 1]");
+        Require(StopWhenMemorised is null || MeterPeriod > 0, nameof(MeterEvery), "above 0, since stop_when_memorised needs its readings");
 
         static void Require(bool condition, string name, string bound)
         {
@@ -135,6 +151,9 @@ public sealed record TrainingOptions
 
     /// <summary>Decay of the weights' moving average at a step, counted from 0: 0 at first, so that the average starts as the weights.</summary>
     public double EmaDecayAt(long step) => step == 0 ? 0 : Math.Min(EmaDecay, 1 - Math.Pow(1 + step, -EmaPower));
+
+    /// <summary>Steps between readings of the meter; 0: none.</summary>
+    internal long MeterPeriod => MeterEvery ?? SampleEvery;
 
     internal AdamWOptions Optimiser => new()
     {

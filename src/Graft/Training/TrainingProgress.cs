@@ -1,3 +1,5 @@
+using Graft.Evaluation;
+
 namespace Graft.Training;
 
 /// <summary>Where a run stands; reported after every step.</summary>
@@ -9,7 +11,11 @@ namespace Graft.Training;
 /// <param name="ItemsPerSecond">Rate since this run (or its resumption) began.</param>
 /// <param name="Remaining">Time to the last step at this rate.</param>
 public sealed record TrainingProgress(
-    string Stage, long Step, long Steps, double Loss, double GradientNorm, double ItemsPerSecond, TimeSpan Remaining);
+    string Stage, long Step, long Steps, double Loss, double GradientNorm, double ItemsPerSecond, TimeSpan Remaining)
+{
+    /// <summary>The last reading of the memorisation meter; null before the first.</summary>
+    public Memorisation? Memorisation { get; init; }
+}
 
 /// <summary>A run was stopped on request after its state was saved; the message says how to go on.</summary>
 public sealed class TrainingStoppedException : OperationCanceledException

@@ -1,3 +1,4 @@
+using Graft.Evaluation;
 using Graft.Torch;
 
 namespace Graft.Training;
@@ -54,4 +55,7 @@ public sealed record TrainingStage
 
     /// <summary>Draws a sheet of samples from the model as it stands into a PNG file; may be null.</summary>
     public Action<string>? DrawSamples { get; init; }
+
+    /// <summary>Draws samples from the model as it stands, from the same noise each time, and measures how many are copies; may be null.</summary>
+    public Func<Memorisation>? Meter { get; init; }
 }

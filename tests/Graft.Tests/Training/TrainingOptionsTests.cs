@@ -60,6 +60,9 @@ public class TrainingOptionsTests
     [InlineData("sample_every")]
     [InlineData("sample_count")]
     [InlineData("sample_steps")]
+    [InlineData("meter_every")]
+    [InlineData("meter_count")]
+    [InlineData("stop_when_memorised")]
     public void What_makes_no_sense_is_refused_by_name(string key)
     {
         var options = Graft.Recipes.Recipe.Bind<TrainingOptions>(new System.Text.Json.Nodes.JsonObject { [key] = -1 }, "training");

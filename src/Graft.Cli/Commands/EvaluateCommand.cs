@@ -1,0 +1,141 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json.Nodes;
+using Graft.Data;
+using Graft.Evaluation;
+using Graft.Formats.Diffusers;
+using Graft.Recipes;
+using Graft.Sampling;
+using Graft.Torch;
+
+namespace Graft.Cli.Commands;
+
+/// <summary><c>graft evaluate</c>: measures of a model's samples, or of a folder of pictures.</summary>
+internal static class EvaluateCommand
+{
+    private const int DefaultCount = 256;
+
+    internal static Command Create()
+    {
+        var what = new Argument<string>("MODEL") { Description = "A model (a diffusers folder) to draw from, or a folder of pictures to take as they are." };
+        var target = new Option<string>("--target") { Description = "Pictures of the domain: a folder, or a recipe whose target (or data) is meant.", Required = true };
+        var training = new Option<string?>("--training") { Description = "What the model was trained on, in the same form; without it the target." };
+        var mirrored = new Option<bool>("--mirrored") { Description = "Count mirrored copies too, as a training with flip: true makes them (default: what the recipe says, else no).", DefaultValueFactory = _ => false };
+        var count = new Option<int?>("--count", "-n") { Description = $"How many samples; without it {DefaultCount} of a model, all of a folder." };
+        var sampler = new Option<string>("--sampler") { Description = $"How to draw: {string.Join(" or ", Sampler.Names)}.", DefaultValueFactory = _ => "ddim" };
+        var steps = new Option<int>("--steps") { Description = "Network evaluations for each picture.", DefaultValueFactory = _ => 50 };
+        var eta = new Option<double>("--eta") { Description = "DDIM's noise: 0 (none) to 1 (as DDPM).", DefaultValueFactory = _ => 0 };
+        var seed = new Option<long>("--seed") { Description = "Which samples: the same seed draws the same.", DefaultValueFactory = _ => 0 };
+        var labels = new Option<int[]>("--label") { Description = "Class to draw, for a class-conditional model; repeated in turn; without it all classes in turn.", DefaultValueFactory = _ => [] };
+        var batch = new Option<int>("--batch-size", "--batch") { Description = "Pictures at a time; changes the memory needed, not the pictures.", DefaultValueFactory = _ => 64 };
+        var output = new Option<string?>("--out") { Description = "Folder for evaluation.json, nearest.png and memorisation.png; without it nothing is written." };
+        var json = new Option<bool>("--json") { Description = "Print evaluation.json instead of the table (default: no).", DefaultValueFactory = _ => false };
+        var device = CommonOptions.Device();
+        var command = new Command("evaluate", "Measure samples of a model, or a folder of pictures: how many are copies of training pictures.")
+        {
+            what, target, training, mirrored, count, sampler, steps, eta, seed, labels, batch, output, json, device,
+        };
+        command.SetAction((parsed, token) =>
+        {
+            if (parsed.GetValue(count) is < 1 || parsed.GetValue(batch) < 1)
+                throw new InputException("--count and --batch-size must be at least 1.");
+            var how = Sampler.Parse(parsed.GetRequiredValue(sampler), parsed.GetValue(steps), parsed.GetValue(eta));
+            var domain = DataReference.Of(parsed.GetRequiredValue(target));
+            var trained = parsed.GetValue(training) is { } named ? DataReference.Of(named) : domain;
+            var path = parsed.GetRequiredValue(what);
+            var drawing = new Drawing(
+                path, how, parsed.GetValue(count), parsed.GetValue(seed), parsed.GetRequiredValue(labels), parsed.GetValue(batch), parsed.GetRequiredValue(device), token);
+
+            var (samples, origin, data) = DiffusersFolder.Is(path) || !Directory.Exists(path)
+                ? FromModel(drawing, Open)
+                : FromFolder(drawing, Open);
+            var input = new EvaluationInput
+            {
+                Samples = samples,
+                Target = data.Target,
+                Training = data.Training,
+                Mirrored = parsed.GetValue(mirrored) || trained.Flip,
+                Seed = parsed.GetValue(seed),
+            };
+            var report = EvaluationReport.Of(input, origin, cancellationToken: token);
+            var files = parsed.GetValue(output) is { } folder ? report.Write(folder) : [];
+            if (parsed.GetValue(json))
+                Terminal.Result(report.ToJsonText().TrimEnd());
+            else
+                Print(report, files);
+            return Task.FromResult(0);
+
+            (IImageSource Target, IImageSource Training) Open(ImageShape shape)
+            {
+                var pictures = domain.Open(shape, Terminal.Warning, token);
+                return (pictures, ReferenceEquals(trained, domain) ? pictures : trained.Open(shape, Terminal.Warning, token));
+            }
+        });
+        return command;
+    }
+
+    private static (IImageSource Samples, JsonObject Origin, T Data) FromModel<T>(Drawing drawing, Func<ImageShape, T> open)
+    {
+        using var model = DiffusionModel.Load(drawing.Path, Device.Parse(drawing.Device));
+        var data = open(model.Shape); // before the samples, which take longer
+        var labels = drawing.Labels.Length == 0 ? null : drawing.Labels;
+        var samples = ProgressDisplay.Sample("sampling", progress => model.Sample(
+            drawing.Count ?? DefaultCount, drawing.Sampler, drawing.Seed, labels, drawing.Batch, progress, drawing.Token));
+        var origin = new JsonObject
+        {
+            ["model"] = drawing.Path,
+            ["fingerprint"] = model.Fingerprint(),
+            ["sampler"] = drawing.Sampler.Name,
+            ["steps"] = drawing.Sampler.Steps,
+            ["eta"] = drawing.Sampler is DdimSampler ddim ? ddim.Eta : null,
+            ["seed"] = drawing.Seed,
+            ["labels"] = labels is null ? null : new JsonArray([.. labels.Select(l => (JsonNode)JsonValue.Create(l))]),
+            ["device"] = model.Device.ToString(),
+        };
+        return (samples, origin, data);
+    }
+
+    private static (IImageSource Samples, JsonObject Origin, T Data) FromFolder<T>(Drawing drawing, Func<ImageShape, T> open)
+    {
+        if (drawing.Labels.Length > 0)
+            throw new InputException($"--label says what a model is to draw, and {drawing.Path} is a folder of pictures: leave it out.");
+        var samples = SampleFolder.Open(drawing.Path, drawing.Count, Terminal.Warning, drawing.Token);
+        return (samples, new JsonObject { ["folder"] = drawing.Path }, open(samples.Shape));
+    }
+
+    private static void Print(EvaluationReport report, IReadOnlyList<string> files)
+    {
+        Terminal.Result($"samples   {report.Input.Samples.Description}");
+        if ((string?)report.Origin["fingerprint"] is { } fingerprint)
+            Terminal.Result($"model     {fingerprint[..16]} (SHA-256 of the weights)");
+        Terminal.Result($"target    {report.Input.Target.Description}");
+        if (!ReferenceEquals(report.Input.Training, report.Input.Target))
+            Terminal.Result($"training  {report.Input.Training.Description}");
+        Terminal.Result($"seed      {report.Input.Seed}");
+        foreach (var metric in report.Reports)
+        {
+            Terminal.Result("");
+            foreach (var note in metric.Notes)
+                Terminal.Result(note);
+            Terminal.Result("");
+            Terminal.Result($"{metric.Metric,-24}{"value",8}  {"95 % interval",-15}{"N",6}  space");
+            foreach (var value in metric.Values)
+            {
+                var interval = value.Low is null ? "" : $"{Number(value.Low)} - {Number(value.High)}";
+                Terminal.Result($"  {value.Name,-22}{Number(value.Value, value.IsCount),8}  {interval,-15}{value.N,6}  {metric.Space.Name}");
+            }
+        }
+
+        if (files.Count > 0)
+        {
+            Terminal.Result("");
+            Terminal.Result($"Written: {string.Join(", ", files)}.");
+        }
+    }
+
+    private static string Number(double? value, bool whole = false) => value?.ToString(whole ? "0" : "0.000", CultureInfo.InvariantCulture) ?? "-";
+
+    /// <summary>What is drawn, and how.</summary>
+    private sealed record Drawing(
+        string Path, Sampler Sampler, int? Count, long Seed, int[] Labels, int Batch, string Device, CancellationToken Token);
+}
