@@ -15,9 +15,9 @@ internal static class BareFile
             return LayoutRecogniser.Of(GuidedDiffusionFile.ShapesOf(file)).Layout switch
             {
                 WeightLayout.GuidedDiffusionUNet =>
-                    $"{path} holds bare weights of guided-diffusion: make a model of them with `graft convert {path} FOLDER --model-flags \"...\"`, with the flags that it was trained with.",
+                    $"{path} is a file of bare guided-diffusion weights: make a model of it with `graft convert {path} FOLDER --model-flags \"...\"`, with the flags that it was trained with.",
                 WeightLayout.DiffusersUNet2D =>
-                    $"{path} holds bare weights of a diffusers UNet2DModel: make a model of them with `graft convert {path} FOLDER --config CONFIG`, with its config.json and scheduler_config.json.",
+                    $"{path} is a file of bare weights of a diffusers UNet2DModel: make a model of it with `graft convert {path} FOLDER --config CONFIG`, with its config.json and scheduler_config.json.",
                 _ => plain,
             };
         }

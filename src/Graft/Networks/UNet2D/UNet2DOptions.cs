@@ -154,6 +154,7 @@ public sealed partial record UNet2DOptions
         Require(AttnNormNumGroups is null || BlockOutChannels[^1] % AttnNormNumGroups == 0, $"block_out_channels {BlockOutChannels[^1]} is not a multiple of attn_norm_num_groups {AttnNormNumGroups}");
         Require(NormEps > 0 && double.IsFinite(NormEps), "norm_eps must be above 0");
         Require(MidBlockScaleFactor > 0 && double.IsFinite(MidBlockScaleFactor), "mid_block_scale_factor must be above 0");
+        ValidateGraftKeys(Require);
         Require(double.IsFinite(FreqShift) && FreqShift < TimeChannels / 2, $"freq_shift {FreqShift} must be below half of the time embedding's {TimeChannels} channels");
         Require(DownsamplePadding is 0 or 1, $"downsample_padding {DownsamplePadding} must be 0 or 1");
         Require(AttentionHeadDim is null or > 0, "attention_head_dim must be positive, or null for one head");
@@ -166,7 +167,6 @@ public sealed partial record UNet2DOptions
         Require(ResnetTimeScaleShift is "default" or "scale_shift", $"resnet_time_scale_shift '{ResnetTimeScaleShift}' is unknown");
         Require(DownsampleType is "conv" or "resnet" && UpsampleType is "conv" or "resnet", "downsample_type and upsample_type are conv or resnet");
         Require(ClassEmbedType is null or "timestep" or "identity", $"class_embed_type '{ClassEmbedType}' is unknown");
-        ValidateGraftKeys(Require);
         for (var i = 0; i < levels; i++)
         {
             var channels = BlockOutChannels[i];
