@@ -32,7 +32,7 @@ public sealed partial record DpmSolverSampler
         return (steps, [.. steps.Select(t => schedule.AlphasCumulative[t]), end]);
     }
 
-    /// <summary>Training steps by the sampler's spacing: of Steps + 1 points (Lu et al. 2022b, section 7) all but the one nearest to the clean sample.</summary>
+    /// <summary>Training steps by the sampler's spacing: of Steps + 1 points all but the one nearest to the clean sample.</summary>
     private int[] Spaced(NoiseSchedule schedule)
     {
         var usable = schedule.AlphasCumulative.Count(signal => Lambda(signal) >= LambdaMinClipped);

@@ -9,32 +9,36 @@ public class DpmSolverTests
     private const double Mean = 0.3;
     private const double Deviation = 0.5;
 
-    /// <summary>Fine enough that steps can be spaced evenly in λ, where the orders are defined.</summary>
-    private static readonly ScheduleOptions Fine = new()
-    {
-        ClipSample = false, NumTrainTimesteps = 200_000, BetaStart = 5e-7, BetaEnd = 1e-4, BetaPrecision = BetaPrecision.Double,
-    };
+    /// <summary>Even in λ, from 4 down to −5, where the orders are defined.</summary>
+    private const int Intervals = 80;
 
-    /// <summary>The exact solution for normal data is known (see SamplerTests); twice the steps divide the error by 2 to the order.</summary>
+    /// <summary>
+    /// The exact solution for normal data is known (see SamplerTests); twice the steps divide the error by 2 to the order. Order 3 has
+    /// half of the second difference that Taylor's series asks for, as its authors' and diffusers' code: its error is smaller than
+    /// order 2's, and falls as order 2's.
+    /// </summary>
     [Theory]
-    [InlineData(1, DpmAlgorithm.DpmSolverPlusPlus, DpmSolverType.Midpoint)]
-    [InlineData(1, DpmAlgorithm.DpmSolver, DpmSolverType.Midpoint)]
-    [InlineData(2, DpmAlgorithm.DpmSolverPlusPlus, DpmSolverType.Midpoint)]
-    [InlineData(2, DpmAlgorithm.DpmSolverPlusPlus, DpmSolverType.Heun)]
-    [InlineData(2, DpmAlgorithm.DpmSolver, DpmSolverType.Midpoint)]
-    [InlineData(2, DpmAlgorithm.DpmSolver, DpmSolverType.Heun)]
-    [InlineData(3, DpmAlgorithm.DpmSolverPlusPlus, DpmSolverType.Midpoint)]
-    [InlineData(3, DpmAlgorithm.DpmSolver, DpmSolverType.Midpoint)]
-    public void The_error_falls_with_the_order(int order, DpmAlgorithm algorithm, DpmSolverType type) => TorchRuntime.Run(() =>
+    [InlineData(1, DpmAlgorithm.DpmSolverPlusPlus, DpmSolverType.Midpoint, 1, 0.06)]
+    [InlineData(1, DpmAlgorithm.DpmSolver, DpmSolverType.Midpoint, 1, 0.06)]
+    [InlineData(2, DpmAlgorithm.DpmSolverPlusPlus, DpmSolverType.Midpoint, 2, 0.002)]
+    [InlineData(2, DpmAlgorithm.DpmSolverPlusPlus, DpmSolverType.Heun, 2, 0.003)]
+    [InlineData(2, DpmAlgorithm.DpmSolver, DpmSolverType.Midpoint, 2, 0.002)]
+    [InlineData(2, DpmAlgorithm.DpmSolver, DpmSolverType.Heun, 2, 0.003)]
+    [InlineData(3, DpmAlgorithm.DpmSolverPlusPlus, DpmSolverType.Midpoint, 2, 0.0007)]
+    [InlineData(3, DpmAlgorithm.DpmSolver, DpmSolverType.Midpoint, 2, 0.0007)]
+    public void The_error_falls_with_the_order(int order, DpmAlgorithm algorithm, DpmSolverType type, int rate, double bound) => TorchRuntime.Run(() =>
     {
         using var scope = new TensorScope();
-        var schedule = new NoiseSchedule(Fine);
+        double Signal(int t) => t < 0 ? 1 : 1 / (1 + Math.Exp(-2 * (4 - (9.0 * t / Intervals))));
+        var schedule = new NoiseSchedule(new ScheduleOptions
+        {
+            ClipSample = false, NumTrainTimesteps = Intervals + 1, BetaPrecision = BetaPrecision.Double,
+            TrainedBetas = [.. Enumerable.Range(0, Intervals + 1).Select(t => 1 - (Signal(t) / Signal(t - 1)))],
+        });
         double Error(int steps)
         {
             using var inner = new TensorScope();
-            double Lambda(int t) => 0.5 * Math.Log(schedule.Snr(t));
-            var visited = Enumerable.Range(0, steps).Select(i => Lambda(schedule.Count - 1) + ((Lambda(0) - Lambda(schedule.Count - 1)) * i / steps))
-                .Select(wanted => Enumerable.Range(0, schedule.Count).MinBy(t => Math.Abs(Lambda(t) - wanted))).ToArray();
+            var visited = Enumerable.Range(1, steps).Reverse().Select(i => i * (Intervals / steps)).ToArray();
             var (xT, noise) = Noise.Keyed(5, [0], [1, 8, 8]);
             var sampler = new DpmSolverSampler
             {
@@ -49,9 +53,8 @@ public class DpmSolverTests
             return (end - exact).Abs().Max().Item();
         }
 
-        var rate = Math.Log2(Error(40) / Error(80));
-        rate.ShouldBeInRange(order - 0.3, order + 0.9);
-        Error(80).ShouldBeLessThan(0.1 / Math.Pow(10, order - 1));
+        Math.Log2(Error(40) / Error(80)).ShouldBe(rate, 0.3);
+        Error(80).ShouldBeLessThan(bound);
     });
 
     [Theory]
