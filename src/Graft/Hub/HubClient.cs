@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using Graft.Formats;
-using Microsoft.Extensions.Logging;
 
 namespace Graft.Hub;
 
@@ -184,7 +183,6 @@ public sealed class HubClient : IDisposable
         }
 
         cache.Point(commit, file, fresh);
-        _options.Logger.LogDebug("{File} is {Etag}", file.Path, file.Etag);
     }
 
     /// <summary>Adds up what is there, over all files.</summary>
@@ -206,7 +204,8 @@ public sealed class HubClient : IDisposable
         internal void Finished(HubFile file)
         {
             _finished += file.Size ?? (_last.File == file ? _last.Done : 0);
-            Report(file, 0);
+            if (_last.File != file)
+                Report(file, 0); // it was there, so nothing was reported while it came
         }
 
         private void Report(HubFile file, long done) =>
