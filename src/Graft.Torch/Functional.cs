@@ -1,7 +1,7 @@
 namespace Graft.Torch;
 
 /// <summary>Layers without parameters of their own, by PyTorch's definitions. Pictures are NCHW.</summary>
-public static class Functional
+public static partial class Functional
 {
     private static readonly Operator Conv2dOp = new("aten::conv2d");
     private static readonly Operator LinearOp = new("aten::linear");
@@ -25,6 +25,10 @@ public static class Functional
     /// <summary>2-D cross-correlation. x [N, C, H, W], weight [K, C/groups, kh, kw], bias [K].</summary>
     public static Tensor Conv2d(Tensor x, Tensor weight, Tensor? bias, long stride = 1, long padding = 0, long dilation = 1, long groups = 1) =>
         Conv2dOp.Call(x, weight, bias, stride, padding, dilation, groups);
+
+    /// <summary>2-D cross-correlation with a padding of its own for rows and for columns.</summary>
+    public static Tensor Conv2d(Tensor x, Tensor weight, Tensor? bias, long stride, long[] padding) =>
+        Conv2dOp.Call(x, weight, bias, stride, padding, 1, 1);
 
     /// <summary>x · weightᵀ + bias. x [..., I], weight [O, I], bias [O].</summary>
     public static Tensor Linear(Tensor x, Tensor weight, Tensor? bias) => LinearOp.Call(x, weight, bias);

@@ -56,7 +56,7 @@ public sealed record EvaluationReport
         ["metrics"] = new JsonObject(Reports.Select(r => KeyValuePair.Create(r.Metric, (JsonNode?)new JsonObject
         {
             ["space"] = r.Space.Name,
-            ["weights_sha256"] = r.Space.WeightsHash,
+            ["weights_sha256"] = r.Space.Hash,
             ["settings"] = r.Settings.DeepClone(),
             ["values"] = new JsonObject(r.Values.Select(v => KeyValuePair.Create(v.Name, (JsonNode?)Value(v)))),
             ["notes"] = new JsonArray([.. r.Notes.Select(n => (JsonNode)JsonValue.Create(n))]),

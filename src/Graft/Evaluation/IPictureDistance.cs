@@ -3,21 +3,28 @@ using Graft.Data;
 namespace Graft.Evaluation;
 
 /// <summary>
-/// A space in which distances between pictures are measured: pixels, or the features of a network. What two spaces say cannot be
-/// compared, so the name goes with every number.
+/// A symmetric distance between pictures: of pixels, or of a network's features. What two of them say cannot be compared, so the name
+/// goes with every number.
 /// </summary>
 public interface IPictureDistance
 {
-    /// <summary>What the space is, for people and reports.</summary>
+    /// <summary>Its name as it is to be printed, weights and all.</summary>
     string Name { get; }
 
     /// <summary>SHA-256 of the network's weights in lower-case hexadecimal; null where no network takes part.</summary>
-    string? WeightsHash { get; }
+    string? Hash { get; }
 
-    /// <summary>Prepares the distances between two sets; what is computed once for each picture (features) is computed here.</summary>
-    /// <param name="from">Pictures.</param>
-    /// <param name="to">Pictures of the same shape; may be the same set.</param>
-    /// <returns>The distance of picture i of the first set and j of the second, at least 0; may be called from several threads.</returns>
+    /// <summary>Distances between two sets of pictures of one shape.</summary>
+    /// <param name="a">N pictures.</param>
+    /// <param name="b">M pictures; best the smaller set.</param>
+    /// <param name="cancellationToken">Stops.</param>
+    /// <returns>[N, M], at least 0.</returns>
     /// <exception cref="InputException">The shapes differ.</exception>
-    Func<int, int, double> Between(IImageSource from, IImageSource to);
+    double[,] Between(IImageSource a, IImageSource b, CancellationToken cancellationToken = default);
+
+    /// <summary>Distances between the pictures of a set.</summary>
+    /// <param name="pictures">N pictures.</param>
+    /// <param name="cancellationToken">Stops.</param>
+    /// <returns>[N, N], symmetric, zero on the diagonal.</returns>
+    double[,] Within(IImageSource pictures, CancellationToken cancellationToken = default) => Between(pictures, pictures, cancellationToken);
 }

@@ -46,23 +46,24 @@ public static class NearestNeighbour
         var plain = distance.Between(pictures, training);
         var turned = mirror is null ? null : distance.Between(pictures, mirror);
         var nearest = new Neighbour[pictures.Count];
-        Parallel.For(0, pictures.Count, i =>
+        for (var i = 0; i < nearest.Length; i++)
         {
             var best = new Neighbour(-1, false, double.PositiveInfinity);
             for (var j = 0; j < training.Count; j++)
             {
                 if (own is not null && own[i] == j)
                     continue;
-                var d = plain(i, j);
+                var d = plain[i, j];
                 if (d < best.Distance)
                     best = new Neighbour(j, false, d);
-                d = turned?.Invoke(i, j) ?? double.PositiveInfinity;
+                d = turned?[i, j] ?? double.PositiveInfinity;
                 if (d < best.Distance)
                     best = new Neighbour(j, true, d);
             }
 
             nearest[i] = best;
-        });
+        }
+
         return nearest;
     }
 }

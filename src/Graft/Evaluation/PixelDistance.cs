@@ -24,17 +24,23 @@ public sealed class PixelDistance : IPictureDistance
     public string Name => "pixel RMS in [0, 1]";
 
     /// <inheritdoc/>
-    public string? WeightsHash => null;
+    public string? Hash => null;
 
     /// <inheritdoc/>
-    public Func<int, int, double> Between(IImageSource from, IImageSource to)
+    public double[,] Between(IImageSource a, IImageSource b, CancellationToken cancellationToken = default)
     {
-        ArgumentNullException.ThrowIfNull(from);
-        ArgumentNullException.ThrowIfNull(to);
-        if (from.Shape != to.Shape)
-            throw new InputException($"Pictures of {from.Shape} ({from.Description}) cannot be compared with pictures of {to.Shape} ({to.Description}): bring them to one shape.");
-        var largest = 255.0 * 255.0 * from.Shape.Elements;
-        return (i, j) => Math.Sqrt(SquaredDifference(from[i], to[j]) / largest);
+        ArgumentNullException.ThrowIfNull(a);
+        ArgumentNullException.ThrowIfNull(b);
+        if (a.Shape != b.Shape)
+            throw new InputException($"Pictures of {a.Shape} ({a.Description}) cannot be compared with pictures of {b.Shape} ({b.Description}): bring them to one shape.");
+        var largest = 255.0 * 255.0 * a.Shape.Elements;
+        var result = new double[a.Count, b.Count];
+        Parallel.For(0, a.Count, new ParallelOptions { CancellationToken = cancellationToken }, i =>
+        {
+            for (var j = 0; j < b.Count; j++)
+                result[i, j] = Math.Sqrt(SquaredDifference(a[i], b[j]) / largest);
+        });
+        return result;
     }
 
     /// <summary>Sum of (a - b)², exact.</summary>

@@ -25,6 +25,12 @@ public class GradientTests
         ["embedding"] = (x => Functional.Embedding(x[0], Tensor.From([2L, 0, 2], 3)), [[3, 2]]),
         ["upsample"] = (x => Functional.UpsampleNearest(x[0], 4, 6), [[1, 2, 2, 3]]),
         ["average pool"] = (x => Functional.AveragePool(x[0], 2), [[1, 2, 4, 4]]),
+        ["average pool without padding"] = (x => Functional.AveragePool(x[0], 3, 1, 1, countPadding: false), [[1, 2, 4, 4]]),
+        ["max pool"] = (x => Functional.MaxPool(x[0], 3, 2, ceiling: true), [[1, 2, 4, 4]]),
+        ["batch norm with stored statistics"] = (
+            x => Functional.BatchNorm(x[0], x[1], x[2], Tensor.From([0.5, -0.5], 2), Tensor.From([2.0, 0.5], 2), 1e-3), [[2, 2, 3], [2], [2]]),
+        ["bilinear"] = (x => Functional.UpsampleBilinear(x[0], 5, 2), [[1, 2, 3, 4]]),
+        ["conv2d, uneven padding"] = (x => Functional.Conv2d(x[0], x[1], null, 1, [0, 1]), [[1, 2, 3, 4], [2, 2, 1, 3]]),
         ["index select"] = (x => x[0].IndexSelect(1, Tensor.From([1L, 1, 0], 3)), [[2, 3]]),
         ["index"] = (x => x[0].Index(null, Tensor.From([2L, 0], 2)), [[2, 3]]),
         ["gather"] = (x => x[0].Gather(1, Tensor.From([1L, 1, 0, 2], 2, 2)), [[2, 3]]),

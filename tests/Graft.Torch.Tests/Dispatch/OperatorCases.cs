@@ -104,6 +104,19 @@ internal static class OperatorCases
         ["Functional.BaddbmmOp"] = new(
             o => o.Call(V(10).Reshape(1, 1, 1), V(2).Reshape(1, 1, 1), V(3, 4).Reshape(1, 1, 2), 1.0, 0.5), [1, 1, 2], [13, 14]),
         ["Functional.BmmOp"] = new(o => o.Call(V(2).Reshape(1, 1, 1), V(3, 4).Reshape(1, 1, 2)), [1, 1, 2], [6, 8]),
+
+        // Functional.Pooling
+        ["Functional.MaxPoolOp"] = new(
+            o => o.Call(V(1, 2, 3, 4, 9, 6).Reshape(1, 1, 2, 3), 2, 2, 0, 1, true), [1, 1, 1, 2], [9, 6]),
+        ["Functional.BatchNormOp"] = new(
+            o => o.Call(V(3, 5).Reshape(1, 2, 1, 1), V(2, 1), V(0.5, 0), V(1, 1), V(4, 16), false, 0.0, 0.0, false), [1, 2, 1, 1], [2.5, 1]),
+        ["Functional.BilinearOp"] = new(
+            o => o.Call(V(1, 5).Reshape(1, 1, 1, 2), Sizes(1, 4), false, Argument.None, Argument.None), [1, 1, 1, 4], [1, 2, 4, 5]),
+
+        // LinearAlgebra
+        ["LinearAlgebra.EighOp"] = new(o => o.CallMany(M(2, 2, 2, 1, 1, 2), "L")[0], [2], [1, 3]),
+        ["LinearAlgebra.SingularValuesOp"] = new(o => o.Call(M(2, 2, 0, -4, 3, 0), Argument.None), [2], [4, 3]),
+        ["LinearAlgebra.QrOp"] = new(o => o.CallMany(M(2, 1, 3, 4), "r")[1].Abs(), [1, 1], [5]),
     };
 
     private static Tensor V(params double[] values) => Tensor.From(values, values.Length);
