@@ -1,5 +1,6 @@
 using Graft.Data;
 using Graft.Diffusion;
+using Graft.Formats.Diffusers;
 using Graft.Sampling;
 using Graft.Torch;
 
@@ -30,6 +31,7 @@ internal static class DenoisingStage
             Data = new ImageBatches(images, model.Schedule.Count, options.Seed, options.Flip, model.Device),
             Loss = batch => new Loss(Simple(model, batch)),
             Save = model.Save,
+            HoldsModel = DiffusersFolder.Is,
             DrawSamples = path => model.Sample(options.SampleCount, sampler, options.Seed).SaveGrid(path),
         };
     }
