@@ -44,7 +44,7 @@ public sealed record AugmentationOptions
 }
 
 /// <summary>Varies pictures: the result is a function of (seed, draw number, picture).</summary>
-internal sealed class Augmentation
+public sealed class Augmentation
 {
     internal const double EraseMinArea = 0.02;
     private const double EraseMaxAspect = 10 / 3.0;
@@ -55,7 +55,13 @@ internal sealed class Augmentation
     private readonly KeyedRandom _affine;
     private readonly KeyedRandom _erase;
 
-    internal Augmentation(AugmentationOptions options, ImageShape shape, bool flip, long seed)
+    /// <summary>Prepares.</summary>
+    /// <param name="options">What is done.</param>
+    /// <param name="shape">Shape of the pictures.</param>
+    /// <param name="flip">Whether to mirror at random.</param>
+    /// <param name="seed">Seed of everything that is drawn.</param>
+    /// <exception cref="InputException">A value is out of range.</exception>
+    public Augmentation(AugmentationOptions options, ImageShape shape, bool flip, long seed)
     {
         options.Validate();
         (_options, _shape, _flip) = (options, shape, flip);
@@ -68,7 +74,7 @@ internal sealed class Augmentation
     /// <param name="picture">Planes (CHW).</param>
     /// <param name="item">Number of the draw.</param>
     /// <param name="result">As long as the picture; must not overlap it.</param>
-    internal void Apply(ReadOnlySpan<byte> picture, long item, Span<byte> result)
+    public void Apply(ReadOnlySpan<byte> picture, long item, Span<byte> result)
     {
         Transform(picture, item, result);
         if (_options.EraseProbability > 0 && _erase.Uniform(0, item) < _options.EraseProbability)

@@ -5,7 +5,7 @@ using Graft.Torch;
 namespace Graft.Training;
 
 /// <summary>The stage that trains a classifier: cross-entropy with label smoothing (Szegedy et al. 2016, section 7).</summary>
-internal static class ClassificationStage
+public static class ClassificationStage
 {
     /// <summary>Makes the stage; its log names the accuracy on the varied pictures of each step.</summary>
     /// <param name="name">For messages.</param>
@@ -15,7 +15,7 @@ internal static class ClassificationStage
     /// <param name="augmentation">How pictures are varied.</param>
     /// <param name="labelSmoothing">Share of the wanted probability that is spread evenly over all classes, in [0, 1).</param>
     /// <exception cref="InputException">Pictures and network do not fit, or a value is out of range.</exception>
-    internal static TrainingStage Create(
+    public static TrainingStage Create(
         string name, ResNetClassifier network, IImageSource images, TrainingOptions options, AugmentationOptions augmentation, double labelSmoothing)
     {
         if (labelSmoothing is not (>= 0 and < 1))
