@@ -19,8 +19,12 @@ public static partial class Functional
     private static readonly Operator UpsampleOp = new("aten::upsample_nearest2d");
     private static readonly Operator AvgPoolOp = new("aten::avg_pool2d");
     private static readonly Operator MseOp = new("aten::mse_loss");
+    private static readonly Operator CrossEntropyOp = new("aten::cross_entropy_loss");
     private static readonly Operator BaddbmmOp = new("aten::baddbmm");
     private static readonly Operator BmmOp = new("aten::bmm");
+
+    private const long MeanReduction = 1;
+    private const long IgnoredLabel = -100;
 
     /// <summary>2-D cross-correlation. x [N, C, H, W], weight [K, C/groups, kh, kw], bias [K].</summary>
     public static Tensor Conv2d(Tensor x, Tensor weight, Tensor? bias, long stride = 1, long padding = 0, long dilation = 1, long groups = 1) =>
@@ -77,6 +81,13 @@ public static partial class Functional
 
     /// <summary>Mean of squared differences over all elements.</summary>
     public static Tensor MeanSquaredError(Tensor a, Tensor b) => MseOp.Call(a, b);
+
+    /// <summary>
+    /// Mean cross-entropy of logits [N, classes] with labels int64 [N], by PyTorch's definition: <paramref name="labelSmoothing"/> of
+    /// the wanted probability is spread evenly over all classes.
+    /// </summary>
+    public static Tensor CrossEntropy(Tensor logits, Tensor labels, double labelSmoothing = 0) =>
+        CrossEntropyOp.Call(logits, labels, Argument.None, MeanReduction, IgnoredLabel, labelSmoothing);
 
     /// <summary>Products of matrices in a batch: a [B, N, K], b [B, K, M].</summary>
     public static Tensor BatchMatMul(Tensor a, Tensor b) => BmmOp.Call(a, b);

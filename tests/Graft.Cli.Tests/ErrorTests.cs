@@ -23,6 +23,8 @@ public sealed class ErrorTests : IDisposable
         File.WriteAllText(_temporary["scalar.yaml"], "training: 5\nsource: x\ntarget: { folder: y }\nmethod: finetune\nout: z\n");
         Refused("adapt", _temporary["scalar.yaml"], "--steps", "3").ShouldContain("training");
         Refused("pretrain", "recipes/fashion-28.yaml", "--dry-run", "--set", "training.step=5").ShouldContain("training.step");
+        Refused("pretrain", "recipes/fashion-features.yaml", "--dry-run", "--set", "augmentation.max_shifts=5").ShouldContain("augmentation.max_shifts");
+        Refused("pretrain", "recipes/fashion-features.yaml", "--dry-run", "--set", "kind=regressor").ShouldContain("kind \"regressor\" is unknown");
     }
 
     [Theory]

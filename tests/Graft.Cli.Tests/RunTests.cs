@@ -105,6 +105,12 @@ public sealed class RunTests : IDisposable
         ((int)JsonNode.Parse(output)!["training"]!["steps"]!).ShouldBe(20);
         errors.ShouldBeEmpty();
 
+        (code, output, errors) = GraftProgram.RunIn(folder, "pretrain", "recipes/fashion-features.yaml", "--size", "ci", "--dry-run");
+        code.ShouldBe(0, string.Join('\n', errors));
+        ((string?)JsonNode.Parse(output)!["kind"]).ShouldBe("classifier");
+        ((int)JsonNode.Parse(output)!["training"]!["steps"]!).ShouldBe(20);
+        errors.ShouldBeEmpty();
+
         (code, output, errors) = GraftProgram.RunIn(folder, [.. Adapt("run", 7), "--dry-run"]);
         code.ShouldBe(0, string.Join('\n', errors));
         ((int)JsonNode.Parse(output)!["training"]!["steps"]!).ShouldBe(7);

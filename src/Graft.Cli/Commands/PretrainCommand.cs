@@ -9,31 +9,27 @@ internal static class PretrainCommand
 {
     internal static Command Create()
     {
-        var recipe = new Argument<string>("RECIPE") { Description = "A YAML file: data, network, schedule, training (see recipes/)." };
+        var recipe = new Argument<string>("RECIPE") { Description = "A YAML file: data, network, schedule, training, or kind: classifier (see recipes/)." };
         var size = new Option<string?>("--size") { Description = "One of the recipe's sizes, as ci, small or full; without it, the recipe as it stands." };
         var (set, dryRun, resume) = (CommonOptions.Set(), CommonOptions.DryRun(), CommonOptions.Resume());
         var tensorboard = CommonOptions.Tensorboard();
-        var command = new Command("pretrain", "Train a source model from nothing, as a recipe says.") { recipe, size, set, tensorboard, dryRun, resume };
+        var command = new Command("pretrain", "Train a source model (or a classifier) from nothing, as a recipe says.") { recipe, size, set, tensorboard, dryRun, resume };
         command.SetAction((parsed, token) =>
         {
             var json = Recipe.Read(parsed.GetRequiredValue(recipe));
             CommonOptions.Override(json, parsed.GetValue(size), parsed.GetRequiredValue(set));
             if (parsed.GetValue(tensorboard))
                 Recipe.Set(json, "training.tensorboard=true");
-            var plan = Recipe.Bind<PretrainRecipe>(json, "recipe");
-            plan.Resolve();
+            var plan = PretrainRecipes.Bind(json);
+            plan.Check();
             if (parsed.GetValue(dryRun))
             {
                 CommonOptions.PrintPlan(Recipe.Describe(plan));
                 return Task.FromResult(0);
             }
 
-            ProgressDisplay.Train(progress =>
-            {
-                plan.Run(new TrainingRun { Resume = parsed.GetValue(resume), Progress = progress, Logger = Terminal.Logger, CancellationToken = token });
-                return 0;
-            });
-            Terminal.Result($"The model is in {plan.Out}: `graft sample {plan.Out} -n 16 --out {Path.Combine(plan.Out, "pictures")}` draws from it.");
+            Terminal.Result(ProgressDisplay.Train(progress => plan.Train(
+                new TrainingRun { Resume = parsed.GetValue(resume), Progress = progress, Logger = Terminal.Logger, CancellationToken = token })));
             return Task.FromResult(0);
         });
         return command;

@@ -8,8 +8,11 @@ using Microsoft.Extensions.Logging;
 namespace Graft.Recipes;
 
 /// <summary>A source model trained from nothing: data, architecture, schedule and training, all in one file.</summary>
-public sealed record PretrainRecipe
+public sealed record PretrainRecipe : IPretrainRecipe
 {
+    /// <summary><c>denoiser</c>.</summary>
+    public string Kind { get; init; } = "denoiser";
+
     /// <summary>A short name.</summary>
     public required string Name { get; init; }
 
@@ -51,6 +54,16 @@ public sealed record PretrainRecipe
         return idle is null
             ? (network, schedule)
             : throw new InputException($"The key schedule.{idle} of the recipe {Name} is unknown: the keys are those of diffusers' scheduler_config.json.");
+    }
+
+    /// <inheritdoc/>
+    void IPretrainRecipe.Check() => Resolve();
+
+    /// <inheritdoc/>
+    string IPretrainRecipe.Train(TrainingRun run)
+    {
+        Run(run);
+        return $"The model is in {Out}: `graft sample {Out} -n 16 --out {Path.Combine(Out, "pictures")}` draws from it.";
     }
 
     /// <summary>Trains. At the end the run's folder is the model, with averaged weights.</summary>

@@ -1,5 +1,6 @@
 using Graft.Data;
 using Graft.Diffusion;
+using Graft.Formats.Diffusers;
 using Graft.Sampling;
 using Graft.Torch;
 
@@ -41,6 +42,7 @@ internal static class DenoisingStage
                 : $"The network has {output} output channels and the schedule fixes the variance: only the first {input} are trained (variance_type learned_range trains all).",
             Loss = batch => LossOf(model, process, batch, options.VlbWeight),
             Save = model.Save,
+            HoldsModel = DiffusersFolder.Is,
             DrawSamples = path => model.Sample(options.SampleCount, sampler, options.Seed).SaveGrid(path),
             Meter = TrainingMeter.Of(model, images, options, sampler),
         };

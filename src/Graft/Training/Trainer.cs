@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Text.Json.Nodes;
-using Graft.Formats.Diffusers;
 using Graft.Torch;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -88,7 +87,7 @@ public sealed class Trainer
         if (newest is null)
         {
             var log = Path.Combine(_run.Folder!, LogFile);
-            if (DiffusersFolder.Is(_run.Folder!))
+            if (_stage.HoldsModel(_run.Folder!))
                 throw new InputException($"The folder {_run.Folder} holds a model, which this run would overwrite: give another folder.");
             if (_run.Resume)
                 _run.Logger.LogInformation("{Folder} holds no checkpoint: the run starts at step 0", _run.Folder);

@@ -1,4 +1,5 @@
 using Graft.Evaluation;
+using Graft.Formats.Diffusers;
 using Graft.Torch;
 
 namespace Graft.Training;
@@ -7,8 +8,8 @@ namespace Graft.Training;
 /// <param name="Step">The step, from 0.</param>
 /// <param name="Items">Numbers of the draws since the beginning: what randomness is keyed by.</param>
 /// <param name="X0">Clean samples, float32 [N, C, ...], pictures in [-1, 1].</param>
-/// <param name="T">Time steps, int64 [N].</param>
-/// <param name="Noise">Standard normal noise of x0's shape.</param>
+/// <param name="T">Time steps, int64 [N]; 0 where the stage adds no noise.</param>
+/// <param name="Noise">Standard normal noise of x0's shape; empty [0] where the stage adds none.</param>
 /// <param name="ClassLabels">Class indices, int64 [N], where the data has them.</param>
 public sealed record Batch(long Step, long[] Items, Tensor X0, Tensor T, Tensor Noise, Tensor? ClassLabels);
 
@@ -52,6 +53,9 @@ public sealed record TrainingStage
 
     /// <summary>Writes the model as it stands into a folder, so that it can be loaded from there.</summary>
     public required Action<string> Save { get; init; }
+
+    /// <summary>Whether a folder holds a model that <see cref="Save"/> would overwrite; by default, whether it holds a diffusers model.</summary>
+    public Func<string, bool> HoldsModel { get; init; } = DiffusersFolder.Is;
 
     /// <summary>Draws a sheet of samples from the model as it stands into a PNG file; may be null.</summary>
     public Action<string>? DrawSamples { get; init; }

@@ -8,8 +8,6 @@ namespace Graft.Tests.Data;
 
 public sealed class IdxTests : IDisposable
 {
-    private const string Fashion = "/usr/share/datasets/fashion-mnist";
-
     private readonly TemporaryFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
@@ -113,8 +111,7 @@ public sealed class IdxTests : IDisposable
     [FashionFact]
     public void Fashion_mnist_is_read()
     {
-        var test = IdxImages.Open(
-            Path.Combine(Fashion, "t10k-images-idx3-ubyte.gz"), Path.Combine(Fashion, "t10k-labels-idx1-ubyte.gz"), [3, 8, 9]);
+        var test = FashionMnist.Test(3, 8, 9);
         test.Count.ShouldBe(3000);
         test.Shape.ShouldBe(new ImageShape(1, 28, 28));
 
@@ -154,14 +151,5 @@ public sealed class IdxTests : IDisposable
         File.WriteAllBytes(_folder["images"], Idx([labels.Length, 2, 3], pixels));
         File.WriteAllBytes(_folder["labels"], Gzip(Idx([labels.Length], labels)));
         return (_folder["images"], _folder["labels"]);
-    }
-
-    private sealed class FashionFactAttribute : FactAttribute
-    {
-        public FashionFactAttribute()
-        {
-            if (!Directory.Exists(Fashion))
-                Skip = "needs the Debian package dataset-fashion-mnist";
-        }
     }
 }

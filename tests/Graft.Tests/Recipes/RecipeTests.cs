@@ -200,8 +200,8 @@ public class RecipeTests
         Recipe.ApplySize(json, size);
         if (json.ContainsKey("network") || json.ContainsKey("data"))
         {
-            var plan = Recipe.Bind<PretrainRecipe>(json, "recipe");
-            plan.Resolve();
+            var plan = PretrainRecipes.Bind(json);
+            plan.Check();
             return plan;
         }
 

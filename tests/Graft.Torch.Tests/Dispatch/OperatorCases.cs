@@ -101,6 +101,7 @@ internal static class OperatorCases
             o => o.Call(V(1, 2).Reshape(1, 1, 1, 2), Sizes(2, 4), Argument.None, Argument.None), [1, 1, 2, 4], [1, 1, 2, 2, 1, 1, 2, 2]),
         ["Functional.AvgPoolOp"] = new(o => o.Call(V(1, 2, 3, 4).Reshape(1, 1, 2, 2), 2, 2), [1, 1, 1, 1], [2.5]),
         ["Functional.MseOp"] = new(o => o.Call(V(1, 2), V(3, 2)), [], [2]),
+        ["Functional.CrossEntropyOp"] = new(o => o.Call(M(1, 2, 0, 0), I(1), Argument.None, 1, -100, 0.1), [], [Math.Log(2)]),
         ["Functional.BaddbmmOp"] = new(
             o => o.Call(V(10).Reshape(1, 1, 1), V(2).Reshape(1, 1, 1), V(3, 4).Reshape(1, 1, 2), 1.0, 0.5), [1, 1, 2], [13, 14]),
         ["Functional.BmmOp"] = new(o => o.Call(V(2).Reshape(1, 1, 1), V(3, 4).Reshape(1, 1, 2)), [1, 1, 2], [6, 8]),
