@@ -13,6 +13,7 @@ public static class Functional
     private static readonly Operator MishOp = new("aten::mish");
     private static readonly Operator SigmoidOp = new("aten::sigmoid");
     private static readonly Operator SoftmaxOp = new("aten::softmax", "int");
+    private static readonly Operator LogSoftmaxOp = new("aten::log_softmax", "int");
     private static readonly Operator EmbeddingOp = new("aten::embedding");
     private static readonly Operator UpsampleOp = new("aten::upsample_nearest2d");
     private static readonly Operator AvgPoolOp = new("aten::avg_pool2d");
@@ -52,6 +53,9 @@ public static class Functional
 
     /// <summary>Softmax along a dimension, computed in <paramref name="type"/> if given.</summary>
     public static Tensor Softmax(Tensor x, long dim, DType? type = null) => SoftmaxOp.Call(x, dim, type);
+
+    /// <summary>log of the softmax over a dimension, without overflow.</summary>
+    public static Tensor LogSoftmax(Tensor x, long dim, DType? type = null) => LogSoftmaxOp.Call(x, dim, type);
 
     /// <summary>Rows of <paramref name="weight"/> [V, D] by <paramref name="index"/> (int64).</summary>
     public static Tensor Embedding(Tensor weight, Tensor index) => EmbeddingOp.Call(weight, index);

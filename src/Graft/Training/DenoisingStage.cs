@@ -28,7 +28,7 @@ internal static class DenoisingStage
             Network = model.Network,
             Trainable = trainable ?? TrainableParameters(model),
             Data = new ImageBatches(images, model.Schedule.Count, options.Seed, options.Flip, model.Device),
-            Loss = batch => new Loss(Simple(model, batch)),
+            Loss = batch => Loss(model, batch, Predict(model, batch)),
             Save = model.Save,
             DrawSamples = path => model.Sample(options.SampleCount, sampler, options.Seed).SaveGrid(path),
         };
@@ -51,11 +51,21 @@ internal static class DenoisingStage
         }
     }
 
-    private static Tensor Simple(DiffusionModel model, Batch batch)
+    /// <summary>Noises a batch and asks the network about it.</summary>
+    internal static NoisedBatch Predict(DiffusionModel model, Batch batch)
     {
         var noised = model.Schedule.AddNoise(batch.X0, batch.Noise, batch.T);
         var condition = model.Network.Options.IsClassConditional ? new Condition { ClassLabels = batch.ClassLabels } : null;
-        var output = model.Denoiser.Predict(noised, batch.T, condition);
-        return Losses.Simple(output, batch.X0, batch.Noise, batch.T, model.Schedule).Mean;
+        return new NoisedBatch(noised, condition, model.Denoiser.Predict(noised, batch.T, condition));
     }
+
+    /// <summary>The denoising loss of what <see cref="Predict"/> gave.</summary>
+    internal static Loss Loss(DiffusionModel model, Batch batch, NoisedBatch noised) =>
+        new(Losses.Simple(noised.Output, batch.X0, batch.Noise, batch.T, model.Schedule).Mean);
 }
+
+/// <summary>A batch at its noise levels, and what the network says of it.</summary>
+/// <param name="X">x_t, [N, C, ...].</param>
+/// <param name="Condition">What the network was conditioned on.</param>
+/// <param name="Output">The network's output, [N, C, ...] or [N, 2C, ...].</param>
+internal sealed record NoisedBatch(Tensor X, Condition? Condition, Tensor Output);

@@ -9,6 +9,7 @@ public static class TransferMethods
     private static readonly Entry[] Entries =
     [
         new(Finetune.MethodName, "train all weights of the source, or a named subset, on the target", Bind<Finetune>),
+        new(PairwiseAdaptation.MethodName, "DDPM-PA: fine-tune, keeping the source's pairwise distances and the target's detail", Bind<PairwiseAdaptation>),
         new(Scratch.MethodName, "train the source's architecture from nothing: what the source is worth", Bind<Scratch>),
     ];
 
