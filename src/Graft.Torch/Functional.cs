@@ -66,7 +66,7 @@ public static partial class Functional
     /// <summary>Softmax along a dimension, computed in <paramref name="type"/> if given.</summary>
     public static Tensor Softmax(Tensor x, long dim, DType? type = null) => SoftmaxOp.Call(x, dim, type);
 
-    /// <summary>Logarithm of the softmax along a dimension, computed in <paramref name="type"/> if given.</summary>
+    /// <summary>Logarithm of the softmax along a dimension, without overflow, computed in <paramref name="type"/> if given.</summary>
     public static Tensor LogSoftmax(Tensor x, long dim, DType? type = null) => LogSoftmaxOp.Call(x, dim, type);
 
     /// <summary>Rows of <paramref name="weight"/> [V, D] by <paramref name="index"/> (int64).</summary>

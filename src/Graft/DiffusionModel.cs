@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using Graft.Adapters;
 using Graft.Data;
 using Graft.Diffusion;
 using Graft.Formats;
@@ -8,6 +9,7 @@ using Graft.Formats.GuidedDiffusion;
 using Graft.Networks;
 using Graft.Sampling;
 using Graft.Torch;
+using Graft.Transfer;
 
 namespace Graft;
 
@@ -18,6 +20,7 @@ namespace Graft;
 public sealed class DiffusionModel : IDisposable
 {
     private readonly DiffusersConfiguration _configuration;
+    private string? _sourceFingerprint;
 
     private DiffusionModel(UNet2D network, DiffusersConfiguration configuration, ImageShape shape, Device device, string origin)
     {
@@ -45,7 +48,13 @@ public sealed class DiffusionModel : IDisposable
     public Device Device { get; }
 
     /// <summary>Where it came from, for messages.</summary>
-    public string Origin { get; }
+    public string Origin { get; private init; }
+
+    /// <summary>Where it was opened from, or null if it was made in memory.</summary>
+    public string? SourcePath { get; private init; }
+
+    /// <summary>The modules beside the network, where the model is an adapter of a frozen one; else null.</summary>
+    public Attachment? Attachment { get; private set; }
 
     /// <summary>Number of classes that it can be asked for; 0: it takes no labels.</summary>
     public long Classes => Network.Options.NumClassEmbeds ?? 0;
@@ -54,7 +63,7 @@ public sealed class DiffusionModel : IDisposable
     public string Fingerprint() => TorchRuntime.Run(() =>
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        foreach (var (name, value) in Network.Parameters())
+        foreach (var (name, value) in Parameters())
         {
             hash.AppendData(Encoding.UTF8.GetBytes(name));
             value.WithBytes((memory, length) => Append(hash, memory, length));
@@ -63,13 +72,19 @@ public sealed class DiffusionModel : IDisposable
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     });
 
-    /// <summary>Opens a model: a diffusers folder.</summary>
+    /// <summary>The network's parameters and, after them, the adapter's.</summary>
+    public IEnumerable<NamedTensor> Parameters() => Attachment is null ? Network.Parameters() : Network.Parameters().Concat(Attachment.Parameters());
+
+    /// <summary>Opens a model: a diffusers folder, or an adapter's folder, which names its source.</summary>
     /// <param name="path">The folder, or the hub id of a model that was pulled (<see cref="Hub.ModelReference"/>).</param>
     /// <param name="device">Where it is to compute; the CPU if not given.</param>
+    /// <param name="source">Where an adapter's source model lies, if not where the folder says.</param>
     /// <exception cref="InputException">There is none, or it is broken.</exception>
-    public static DiffusionModel Load(string path, Device device = default)
+    public static DiffusionModel Load(string path, Device device = default, string? source = null)
     {
         path = Hub.ModelReference.Resolve(path);
+        if (AdapterFolder.Is(path))
+            return LoadAdapter(AdapterFolder.Read(path), source, device);
         if (!Directory.Exists(path))
             throw new InputException(File.Exists(path) ? BareFile.Refusal(path) : $"There is no model at {path}: give a folder with unet/ and scheduler/.");
         if (!DiffusersFolder.Is(path))
@@ -77,7 +92,7 @@ public sealed class DiffusionModel : IDisposable
         return TorchRuntime.Run(() =>
         {
             var (network, configuration) = DiffusersFolder.Read(path);
-            return Finish(network, configuration, device, path);
+            return Finish(network, configuration, device, path, path);
         });
     }
 
@@ -107,19 +122,47 @@ public sealed class DiffusionModel : IDisposable
             return Finish(unet, DiffusersFolder.Configure(network, schedule), device, "a new model");
         });
 
-    /// <summary>A model of the same architecture, schedule and weights that shares nothing with this one.</summary>
+    /// <summary>
+    /// A model of the same architecture, schedule and weights that shares nothing with this one. An adapter is worked into the weights,
+    /// so that the copy stands on its own.
+    /// </summary>
+    /// <exception cref="InputException">The adapter cannot be worked into the weights.</exception>
     public DiffusionModel Clone() => TorchRuntime.Run(() =>
     {
+        if (Attachment is { CanMerge: false } fixedBeside)
+            throw new InputException($"The model {Origin} is an adapter of kind {fixedBeside.Kind}, which cannot be worked into its source's weights: start from the source.");
         var normed = Network.Parameters().Any(p => p.Name == "mid_block.attentions.0.group_norm.weight");
         var network = new UNet2D(Network.Options, normed);
         network.MoveTo(Device);
         var own = Network.Parameters().ToDictionary(p => p.Name, p => p.Value);
         network.Load(name => own[name].Detach(), Origin);
-        return new DiffusionModel(network, _configuration, Shape, Device, Origin);
+        Attachment?.MergeInto(network);
+        return new DiffusionModel(network, _configuration, Shape, Device, Origin) { SourcePath = SourcePath };
     });
 
-    /// <summary>Writes the model as a diffusers folder.</summary>
-    public void Save(string folder) => TorchRuntime.Run(() => DiffusersFolder.Write(folder, Network, _configuration));
+    /// <summary>Writes the model: as a diffusers folder, or as an adapter's, which names its source.</summary>
+    public void Save(string folder) => TorchRuntime.Run(() =>
+    {
+        if (Attachment is null)
+            DiffusersFolder.Write(folder, Network, _configuration);
+        else
+            AdapterFolder.Write(folder, Attachment, SourcePath, _sourceFingerprint!);
+    });
+
+    /// <summary>Puts trained modules beside the network, which stays frozen; from now on the model is an adapter of what it was.</summary>
+    /// <exception cref="InvalidOperationException">The model is an adapter already.</exception>
+    internal void Attach(Attachment attachment)
+    {
+        if (Attachment is not null)
+            throw new InvalidOperationException("The model is an adapter already.");
+        _sourceFingerprint = Fingerprint();
+        TorchRuntime.Run(() =>
+        {
+            attachment.MoveTo(Device);
+            attachment.Attach(Network);
+        });
+        Attachment = attachment;
+    }
 
     /// <summary>Draws pictures. Picture i depends on (seed, i) only: neither on the count nor on the batch size.</summary>
     /// <param name="count">How many.</param>
@@ -174,7 +217,50 @@ public sealed class DiffusionModel : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => Network.Dispose();
+    public void Dispose()
+    {
+        Attachment?.Dispose();
+        Network.Dispose();
+    }
+
+    private static DiffusionModel LoadAdapter(AdapterConfiguration configuration, string? given, Device device)
+    {
+        var path = configuration.FindSource(given);
+        DiffusionModel source;
+        try
+        {
+            source = Load(path, device);
+        }
+        catch (InputException e)
+        {
+            throw new InputException($"The adapter {configuration.Folder} belongs to the source model {path}, which cannot be opened: {e.Message} Name another place with --source.", e);
+        }
+
+        try
+        {
+            if (source.Attachment is not null)
+                throw new InputException($"The adapter {configuration.Folder} names as its source {path}, which is an adapter itself.");
+            if (configuration.Fingerprint is { } due && source.Fingerprint() != due)
+                throw new InputException($"The adapter {configuration.Folder} belongs to other weights than those of {path} (their SHA-256 differs): name its source model with --source.");
+            source.Attach(TorchRuntime.Run(() =>
+            {
+                var attachment = TransferMethods.RestoreAttachment(configuration.Kind, source.Network, configuration.Json, configuration.Folder);
+                AdapterFolder.Load(configuration.Folder, attachment);
+                return attachment;
+            }));
+            return source.Named(configuration.Folder);
+        }
+        catch
+        {
+            source.Dispose();
+            throw;
+        }
+    }
+
+    private DiffusionModel Named(string origin) => new(Network, _configuration, Shape, Device, origin)
+    {
+        SourcePath = SourcePath, Attachment = Attachment, _sourceFingerprint = _sourceFingerprint,
+    };
 
     private static unsafe void Append(IncrementalHash hash, nint memory, long length)
     {
@@ -183,12 +269,12 @@ public sealed class DiffusionModel : IDisposable
             hash.AppendData(new ReadOnlySpan<byte>((byte*)memory + offset, (int)Math.Min(Block, length - offset)));
     }
 
-    private static DiffusionModel Finish(UNet2D network, DiffusersConfiguration configuration, Device device, string origin)
+    private static DiffusionModel Finish(UNet2D network, DiffusersConfiguration configuration, Device device, string origin, string? path = null)
     {
         try
         {
             network.MoveTo(device);
-            return new DiffusionModel(network, configuration, ShapeOf(network.Options, origin), device, origin);
+            return new DiffusionModel(network, configuration, ShapeOf(network.Options, origin), device, origin) { SourcePath = path };
         }
         catch
         {

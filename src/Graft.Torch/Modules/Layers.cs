@@ -29,19 +29,41 @@ public abstract class WeightedModule : Module
     protected override void Reset(Initialiser initialiser) => initialiser.FanIn(Weight, Bias);
 }
 
+/// <summary>Something small beside a layer or block that stays frozen: its output is added to the other's.</summary>
+public interface ISideBranch
+{
+    /// <summary>What is added, of the shape of the layer's output.</summary>
+    /// <param name="x">The layer's input.</param>
+    Tensor Forward(Tensor x);
+}
+
 /// <summary><c>nn.Linear</c>: weight [out, in], bias [out].</summary>
 public sealed class Linear(long inputs, long outputs, bool bias = true) : WeightedModule([outputs, inputs], bias ? outputs : null)
 {
+    /// <summary>Added to the output; it is not one of the layer's children.</summary>
+    public ISideBranch? Side { get; set; }
+
     /// <summary>x [..., in] to [..., out].</summary>
-    public Tensor Forward(Tensor x) => Functional.Linear(x, Weight, Bias);
+    public Tensor Forward(Tensor x) => Side is null ? Functional.Linear(x, Weight, Bias) : Functional.Linear(x, Weight, Bias) + Side.Forward(x);
 }
 
 /// <summary><c>nn.Conv2d</c>: weight [out, in, k, k], bias [out].</summary>
 public sealed class Conv2d(long inputs, long outputs, long kernel, long stride = 1, long padding = 0, bool bias = true)
     : WeightedModule([outputs, inputs, kernel, kernel], bias ? outputs : null)
 {
+    /// <summary>Distance of the places that the kernel is laid on.</summary>
+    public long Stride => stride;
+
+    /// <summary>Zeros added at each edge.</summary>
+    public long Padding => padding;
+
+    /// <summary>Added to the output; it is not one of the layer's children.</summary>
+    public ISideBranch? Side { get; set; }
+
     /// <summary>x [N, in, H, W] to [N, out, H', W'].</summary>
-    public Tensor Forward(Tensor x) => Functional.Conv2d(x, Weight, Bias, stride, padding);
+    public Tensor Forward(Tensor x) => Side is null ? Convolve(x) : Convolve(x) + Side.Forward(x);
+
+    private Tensor Convolve(Tensor x) => Functional.Conv2d(x, Weight, Bias, stride, padding);
 }
 
 /// <summary><c>nn.GroupNorm</c>: weight and bias [channels].</summary>

@@ -1,3 +1,4 @@
+using Graft.Adapters;
 using Graft.Data;
 using Graft.Diffusion;
 using Graft.Formats.Diffusers;
@@ -40,9 +41,9 @@ internal static class DenoisingStage
             Warning = learnsVariance || output != 2 * input
                 ? null
                 : $"The network has {output} output channels and the schedule fixes the variance: only the first {input} are trained (variance_type learned_range trains all).",
-            Loss = batch => LossOf(model, process, batch, options.VlbWeight),
+            Loss = batch => LossOf(model, process, batch, Predict(model, batch), options.VlbWeight),
             Save = model.Save,
-            HoldsModel = DiffusersFolder.Is,
+            HoldsModel = folder => DiffusersFolder.Is(folder) || AdapterFolder.Is(folder),
             DrawSamples = path => model.Sample(options.SampleCount, sampler, options.Seed).SaveGrid(path),
             Meter = TrainingMeter.Of(model, images, options, sampler),
         };
@@ -65,14 +66,26 @@ internal static class DenoisingStage
         }
     }
 
-    private static Loss LossOf(DiffusionModel model, ReverseProcess process, Batch batch, double vlbWeight)
+    /// <summary>Noises a batch and asks the network about it.</summary>
+    internal static NoisedBatch Predict(DiffusionModel model, Batch batch)
     {
         var noised = model.Schedule.AddNoise(batch.X0, batch.Noise, batch.T);
         var condition = model.Network.Options.IsClassConditional ? new Condition { ClassLabels = batch.ClassLabels } : null;
-        var output = model.Denoiser.Predict(noised, batch.T, condition);
+        return new NoisedBatch(noised, condition, model.Denoiser.Predict(noised, batch.T, condition));
+    }
+
+    /// <summary>The denoising loss of what <see cref="Predict"/> gave.</summary>
+    internal static Loss LossOf(DiffusionModel model, ReverseProcess process, Batch batch, NoisedBatch noised, double vlbWeight)
+    {
         if (!model.Schedule.Options.LearnsVariance)
-            return new Loss(Losses.Simple(output, batch.X0, batch.Noise, batch.T, model.Schedule).Mean);
-        var hybrid = Losses.Hybrid(output, batch.X0, batch.Noise, noised, batch.T, process, vlbWeight);
+            return new Loss(Losses.Simple(noised.Output, batch.X0, batch.Noise, batch.T, model.Schedule).Mean);
+        var hybrid = Losses.Hybrid(noised.Output, batch.X0, batch.Noise, noised.X, batch.T, process, vlbWeight);
         return new Loss(hybrid.Mean, ("simple", hybrid.Simple.Mean), ("vlb", hybrid.Vlb.Mean));
     }
 }
+
+/// <summary>A batch at its noise levels, and what the network says of it.</summary>
+/// <param name="X">x_t, [N, C, ...].</param>
+/// <param name="Condition">What the network was conditioned on.</param>
+/// <param name="Output">The network's output, [N, C, ...] or [N, 2C, ...].</param>
+internal sealed record NoisedBatch(Tensor X, Condition? Condition, Tensor Output);

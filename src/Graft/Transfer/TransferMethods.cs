@@ -1,5 +1,9 @@
 using System.Text.Json.Nodes;
+using Graft.Adapters;
+using Graft.Networks;
 using Graft.Recipes;
+using Graft.Transfer.AdapterParts;
+using Graft.Transfer.LoraParts;
 
 namespace Graft.Transfer;
 
@@ -8,7 +12,10 @@ public static class TransferMethods
 {
     private static readonly Entry[] Entries =
     [
+        new(Adapter.MethodName, "train small bottlenecks beside the frozen source's residual blocks", Bind<Adapter>),
         new(Finetune.MethodName, "train all weights of the source, or a named subset, on the target", Bind<Finetune>),
+        new(Lora.MethodName, "LoRA: train low-rank changes beside the frozen source's layers", Bind<Lora>),
+        new(PairwiseAdaptation.MethodName, "DDPM-PA: fine-tune, keeping the source's pairwise distances and the target's detail", Bind<PairwiseAdaptation>),
         new(Scratch.MethodName, "train the source's architecture from nothing: what the source is worth", Bind<Scratch>),
     ];
 
@@ -25,6 +32,15 @@ public static class TransferMethods
             ?? throw new InputException($"The method '{name}' is unknown: {string.Join(", ", Entries.Select(e => e.Name))} are known.");
         return entry.Create(options ?? []);
     }
+
+    /// <summary>Remakes the modules of an adapter's folder, by its <c>peft_type</c>; their weights are loaded afterwards.</summary>
+    /// <exception cref="InputException">The kind is unknown, or its settings are broken.</exception>
+    internal static Attachment RestoreAttachment(string kind, UNet2D network, JsonObject configuration, string where) => kind switch
+    {
+        BottleneckAttachment.PeftType => BottleneckAttachment.Restore(network, configuration, where),
+        LoraAttachment.PeftType => LoraAttachment.Restore(network, configuration, where),
+        _ => throw new InputException($"The adapter {where} is of kind '{kind}', which is not known here."),
+    };
 
     private static TransferMethod Bind<T>(JsonObject options)
         where T : TransferMethod => Recipe.Bind<T>(options, "method_options");

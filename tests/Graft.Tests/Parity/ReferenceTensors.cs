@@ -5,7 +5,7 @@ using Graft.Torch;
 
 namespace Graft.Tests.Parity;
 
-/// <summary>The least that reads the reference numbers: well-formed safetensors of F32, F64 and I64. The library's reader is another.</summary>
+/// <summary>The least that reads the reference numbers: well-formed safetensors of F32, F64, I64 and U8. The library's reader is another.</summary>
 internal sealed class ReferenceTensors
 {
     private readonly Dictionary<string, (long[] Shape, byte[] Bytes)> _tensors = [];
@@ -23,9 +23,13 @@ internal sealed class ReferenceTensors
         }
     }
 
+    public IEnumerable<string> Names => _tensors.Keys;
+
     public bool Has(string name) => _tensors.ContainsKey(name);
 
     public long[] Shape(string name) => _tensors[name].Shape;
+
+    public byte[] Bytes(string name) => _tensors[name].Bytes;
 
     public float[] Floats(string name) => MemoryMarshal.Cast<byte, float>(_tensors[name].Bytes).ToArray();
 

@@ -15,8 +15,8 @@ public class TransferMethodTests
         var before = TinyRun.Weights(source);
         foreach (var (name, _) in TransferMethods.All)
         {
-            using var adapted = (TransferMethods.Create(name) with { Training = TinyRun.Options(3) }).Adapt(source, new TinyPictures());
-            TinyRun.Weights(adapted)["conv_in.weight"].ShouldNotBe(before["conv_in.weight"]);
+            using var adapted = (TransferMethods.Create(name) with { Training = TinyRun.Options(3) with { BatchSize = 6 } }).Adapt(source, new TinyPictures());
+            adapted.Fingerprint().ShouldNotBe(source.Fingerprint(), name);
             TinyRun.ShouldEqual(TinyRun.Weights(source), before);
         }
     }
@@ -108,7 +108,7 @@ public class TransferMethodTests
     [Fact]
     public void Unknown_methods_and_options_are_refused()
     {
-        Should.Throw<InputException>(() => TransferMethods.Create("finetuned")).Message.ShouldContain("finetune, scratch are known");
+        Should.Throw<InputException>(() => TransferMethods.Create("finetuned")).Message.ShouldContain("are known");
         Should.Throw<InputException>(() => TransferMethods.Create("finetune", new JsonObject { ["trainables"] = new JsonArray() })).Message.ShouldContain("trainables");
         Should.Throw<InputException>(() => TransferMethods.Create("finetune", new JsonObject { ["trainable"] = null })).Message.ShouldContain("trainable");
         Should.Throw<InputException>(() => TransferMethods.Create("finetune", new JsonObject { ["trainable"] = "up_blocks.*" })).Message.ShouldContain("trainable");

@@ -96,6 +96,7 @@ internal static class OperatorCases
         ["Functional.LogSigmoidOp"] = new(o => o.Call(V(0, -1000)), [2], [-Math.Log(2), -1000]),
         ["Functional.LogSoftmaxOp"] = new(o => o.Call(V(0, 0), 0, Argument.None), [2], [-Math.Log(2), -Math.Log(2)]),
         ["Functional.SoftmaxOp"] = new(o => o.Call(V(0, Math.Log(3)), 0, Argument.None), [2], [0.25, 0.75]),
+        ["Functional.LogSoftmaxOp"] = new(o => o.Call(V(0, Math.Log(3)), 0, Argument.None), [2], [Math.Log(0.25), Math.Log(0.75)]),
         ["Functional.EmbeddingOp"] = new(o => o.Call(M(2, 2, 1, 2, 3, 4), I(1)), [1, 2], [3, 4]),
         ["Functional.UpsampleOp"] = new(
             o => o.Call(V(1, 2).Reshape(1, 1, 1, 2), Sizes(2, 4), Argument.None, Argument.None), [1, 1, 2, 4], [1, 1, 2, 2, 1, 1, 2, 2]),

@@ -90,6 +90,15 @@ internal enum Resampling
     Up,
 }
 
+/// <summary>Something small beside a residual block that stays frozen: its output is added to the block's.</summary>
+internal interface IBlockBranch
+{
+    /// <summary>What is added, of the shape of the block's output.</summary>
+    /// <param name="x">The block's input, [N, C, H, W].</param>
+    /// <param name="timeEmbedding">The embedding of t (and of the class), [N, D].</param>
+    Tensor Forward(Tensor x, Tensor timeEmbedding);
+}
+
 /// <summary><c>ResnetBlock2D</c>.</summary>
 internal sealed class ResnetBlock : Module
 {
@@ -121,8 +130,20 @@ internal sealed class ResnetBlock : Module
         _shortcut = inputs == outputs ? null : Add("conv_shortcut", new Conv2d(inputs, outputs, 1));
     }
 
+    /// <summary>Added to the output; it is not one of the block's children.</summary>
+    internal IBlockBranch? Side { get; set; }
+
+    internal long InChannels => _conv1.Weight.Size(1);
+
+    internal long OutChannels => _conv1.Weight.Size(0);
+
+    internal long TimeWidth => _timeProjection.Weight.Size(1);
+
+    internal bool KeepsResolution => _resampling == Resampling.None;
+
     /// <summary>In a scope of its own: what gradients do not need is freed at once, not at the end of the pass.</summary>
-    internal Tensor Forward(Tensor x, Tensor timeEmbedding) => TensorScope.Of(() => Compute(x, timeEmbedding));
+    internal Tensor Forward(Tensor x, Tensor timeEmbedding) =>
+        TensorScope.Of(() => Side is null ? Compute(x, timeEmbedding) : Compute(x, timeEmbedding) + Side.Forward(x, timeEmbedding));
 
     private Tensor Compute(Tensor x, Tensor timeEmbedding)
     {

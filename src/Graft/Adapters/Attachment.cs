@@ -1,0 +1,29 @@
+using System.Text.Json.Nodes;
+using Graft.Networks;
+using Graft.Torch;
+
+namespace Graft.Adapters;
+
+/// <summary>
+/// Small trained modules beside a network that stays frozen. Its parameters are its own: the network's stay what they were, and an
+/// adapter's folder holds nothing else.
+/// </summary>
+public abstract class Attachment : Module
+{
+    /// <summary>What kind it is, as <c>peft_type</c> of <c>adapter_config.json</c>.</summary>
+    public abstract string Kind { get; }
+
+    /// <summary>Whether it can be worked into the network's own weights.</summary>
+    public virtual bool CanMerge => false;
+
+    /// <summary>Connects it with its network.</summary>
+    public abstract void Attach(UNet2D network);
+
+    /// <summary>Its settings, as <c>adapter_config.json</c> holds them.</summary>
+    public abstract JsonObject Configuration();
+
+    /// <summary>Works it into a network's weights, which then computes the same without it.</summary>
+    /// <param name="network">A network of the same architecture and weights as the attached one.</param>
+    /// <exception cref="NotSupportedException"><see cref="CanMerge"/> is false.</exception>
+    public virtual void MergeInto(UNet2D network) => throw new NotSupportedException($"{Kind} cannot be merged.");
+}

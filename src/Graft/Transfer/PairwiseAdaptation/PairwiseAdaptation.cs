@@ -1,0 +1,107 @@
+using Graft.Data;
+using Graft.Diffusion;
+using Graft.Torch;
+using Graft.Training;
+
+namespace Graft.Transfer;
+
+/// <summary>Whose form of the pairwise terms: paper and released code differ.</summary>
+public enum PairwiseForm
+{
+    /// <summary>The paper's: Σ_i KL(adapted ‖ source), weights 0.5, 0.5 and 0.05.</summary>
+    Paper,
+
+    /// <summary>The authors' released code's: KL(source ‖ adapted), averaged over all pairs, weights 4, 4 and 1.</summary>
+    Released,
+}
+
+/// <summary>
+/// DDPM-PA, pairwise adaptation (Zhu, Ma, Chen, Yuan 2022, arXiv 2211.03264): all weights are fine-tuned, while the pictures of a
+/// batch keep the likeness to each other that they have for the frozen source, and their high-frequency detail is held to the
+/// real pictures': L = L_simple + λ1·L_vlb + λ2·L_img + λ3·L_hf + λ4·L_hfmse.
+/// </summary>
+public sealed record PairwiseAdaptation : TransferMethod
+{
+    internal const string MethodName = "ddpm-pa";
+    private const int SmallestBatch = 3;
+
+    /// <inheritdoc/>
+    public override string Name => MethodName;
+
+    /// <summary>Whose form.</summary>
+    public PairwiseForm Form { get; init; }
+
+    /// <summary>λ2, of L_img; null: the form's (the paper tunes 0.1 to 1.0 for each task).</summary>
+    public double? ImageWeight { get; init; }
+
+    /// <summary>λ3, of L_hf; null: the form's (the paper: 0.1 to 1.0).</summary>
+    public double? HighFrequencyWeight { get; init; }
+
+    /// <summary>λ4, of L_hfmse; null: the form's (the paper: 0.01 to 0.08).</summary>
+    public double? HighFrequencyErrorWeight { get; init; }
+
+    /// <summary>
+    /// √ᾱ_t below which a picture has no part in L_hfmse. x̃_0 is divided by √ᾱ_t, so where a schedule ends in pure noise the term
+    /// would be nothing but the last steps' error. The default leaves the paper's own schedule (linear, √ᾱ_T = 0.0064) as it is.
+    /// </summary>
+    public double SmallestSignal { get; init; } = 0.006;
+
+    /// <inheritdoc/>
+    public override Adaptation Prepare(DiffusionModel source, IImageSource target)
+    {
+        var weights = Weights();
+        var together = Training.BatchSize / Training.Accumulation;
+        if (together < SmallestBatch)
+            throw new InputException($"{Name} compares the pictures of a batch with each other, and {together} at a time are too few: set training.batch_size / training.accumulation to {SmallestBatch} or more.");
+        var model = source.Clone();
+        try
+        {
+            var stage = DenoisingStage.Create(Name, model, target, Training);
+            var process = new ReverseProcess(model.Schedule);
+            return new Adaptation(model, [stage with { Loss = batch => Loss(source, model, process, batch, weights) }]);
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    private Loss Loss(DiffusionModel source, DiffusionModel model, ReverseProcess process, Batch batch, (double Image, double High, double HighError) weights)
+    {
+        var noised = DenoisingStage.Predict(model, batch);
+        var denoising = DenoisingStage.LossOf(model, process, batch, noised, Training.VlbWeight);
+        Tensor sourceOutput;
+        using (Autograd.NoGrad())
+            sourceOutput = source.Denoiser.Predict(noised.X, batch.T, noised.Condition);
+        var share = model.Schedule.At(batch.T, noised.X).Alpha.IsGreater(SmallestSignal).To(noised.X.Type);
+        var pairs = PairwiseLoss.Of(
+            model.Schedule.PredictedOriginal(noised.Output, noised.X, batch.T),
+            model.Schedule.PredictedOriginal(sourceOutput, noised.X, batch.T),
+            batch.X0, share, Form);
+        var total = denoising.Total + (pairs.Image * weights.Image) + (pairs.HighFrequency * weights.High) + (pairs.HighFrequencyError * weights.HighError);
+        return new Loss(total,
+        [
+            .. denoising.Terms is { Length: > 0 } terms ? terms : [("simple", denoising.Total)],
+            ("image", pairs.Image), ("high_frequency", pairs.HighFrequency), ("high_frequency_error", pairs.HighFrequencyError),
+        ]);
+    }
+
+    private (double Image, double High, double HighError) Weights()
+    {
+        var weights = Form == PairwiseForm.Paper
+            ? (Image: ImageWeight ?? 0.5, High: HighFrequencyWeight ?? 0.5, HighError: HighFrequencyErrorWeight ?? 0.05)
+            : (Image: ImageWeight ?? 4, High: HighFrequencyWeight ?? 4, HighError: HighFrequencyErrorWeight ?? 1);
+        Require(weights.Image, "image_weight");
+        Require(weights.High, "high_frequency_weight");
+        Require(weights.HighError, "high_frequency_error_weight");
+        Require(SmallestSignal, "smallest_signal");
+        return weights;
+
+        static void Require(double value, string name)
+        {
+            if (!(value >= 0 && double.IsFinite(value)))
+                throw new InputException($"The option {name} is {value}: give 0 or more.");
+        }
+    }
+}
