@@ -11,11 +11,11 @@ public class DistanceTests
     {
         var set = new PictureSet(new ImageShape(1, 1, 2), [0, 0], [255, 255], [0, 51], [51, 51]);
         var distance = PixelDistance.Instance.Between(set, set);
-        distance(0, 1).ShouldBe(1);
-        distance(1, 1).ShouldBe(0);
-        distance(0, 3).ShouldBe(0.2, 1e-15);
-        distance(0, 2).ShouldBe(0.2 / Math.Sqrt(2), 1e-15);
-        distance(2, 0).ShouldBe(distance(0, 2));
+        distance[0, 1].ShouldBe(1);
+        distance[1, 1].ShouldBe(0);
+        distance[0, 3].ShouldBe(0.2, 1e-15);
+        distance[0, 2].ShouldBe(0.2 / Math.Sqrt(2), 1e-15);
+        distance[2, 0].ShouldBe(distance[0, 2]);
     }
 
     [Theory]
