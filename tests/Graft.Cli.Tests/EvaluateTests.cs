@@ -18,7 +18,7 @@ public sealed class EvaluateTests : IDisposable
         code.ShouldBe(0, string.Join('\n', errors));
         output.ShouldContain("3 samples of ");
         output.ShouldContain("seed      5");
-        output.ShouldMatch(@"memorised_share +0\.000  0\.000 - 0\.562 +3  pixel RMS in \[0, 1\]");
+        output.ShouldMatch(@"memorised_share +0\.000  0\.000 - 0\.561 +3  pixel RMS in \[0, 1\]");
         Directory.GetFileSystemEntries(_temporary["out"]).Select(Path.GetFileName).Order(StringComparer.Ordinal).ShouldBe(["evaluation.json", "memorisation.png", "nearest.png"]);
         var json = JsonNode.Parse(File.ReadAllText(_temporary["out/evaluation.json"]))!;
         ((string)json["samples"]!["fingerprint"]!).Length.ShouldBe(64);
