@@ -72,6 +72,9 @@ public sealed class DiffusionModel : IDisposable
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     });
 
+    /// <summary>Whether a folder looks like a model that <see cref="Load"/> opens.</summary>
+    public static bool Is(string folder) => DiffusersFolder.Is(folder) || AdapterFolder.Is(folder);
+
     /// <summary>The network's parameters and, after them, the adapter's.</summary>
     public IEnumerable<NamedTensor> Parameters() => Attachment is null ? Network.Parameters() : Network.Parameters().Concat(Attachment.Parameters());
 

@@ -3,7 +3,6 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using Graft.Data;
 using Graft.Evaluation;
-using Graft.Formats.Diffusers;
 using Graft.Recipes;
 using Graft.Sampling;
 using Graft.Torch;
@@ -17,7 +16,7 @@ internal static class EvaluateCommand
 
     internal static Command Create()
     {
-        var what = new Argument<string>("MODEL") { Description = "A model (a diffusers folder) to draw from, or a folder of pictures to take as they are." };
+        var what = new Argument<string>("MODEL") { Description = "A model to draw from, or a folder of pictures to take as they are." };
         var target = new Option<string>("--target") { Description = "Pictures of the domain: a folder, or a recipe whose target (or data) is meant.", Required = true };
         var training = new Option<string?>("--training") { Description = "What the model was trained on, in the same form; without it the target." };
         var mirrored = new Option<bool>("--mirrored") { Description = "Count mirrored copies too, as a training with flip: true makes them (default: what the recipe says, else no).", DefaultValueFactory = _ => false };
@@ -28,12 +27,17 @@ internal static class EvaluateCommand
         var seed = new Option<long>("--seed") { Description = "Which samples: the same seed draws the same.", DefaultValueFactory = _ => 0 };
         var labels = new Option<int[]>("--label") { Description = "Class to draw, for a class-conditional model; repeated in turn; without it all classes in turn.", DefaultValueFactory = _ => [] };
         var batch = new Option<int>("--batch-size", "--batch") { Description = "Pictures at a time; changes the memory needed, not the pictures.", DefaultValueFactory = _ => 64 };
+        var features = new Option<string[]>("--features")
+        {
+            Description = "Look through a network too, for distances between sets, precision and recall, diversity and copies: a classifier's folder (models/fashion-features), inception:FILE, or squeeze:, alex: or vgg: with BACKBONE:HEADS; may be repeated.",
+            DefaultValueFactory = _ => [],
+        };
         var output = new Option<string?>("--out") { Description = "Folder for evaluation.json, nearest.png and memorisation.png; without it nothing is written." };
         var json = new Option<bool>("--json") { Description = "Print evaluation.json instead of the table (default: no).", DefaultValueFactory = _ => false };
         var device = CommonOptions.Device();
         var command = new Command("evaluate", "Measure samples of a model, or a folder of pictures: how many are copies of training pictures.")
         {
-            what, target, training, mirrored, count, sampler, steps, eta, seed, labels, batch, output, json, device,
+            what, target, training, mirrored, count, sampler, steps, eta, seed, labels, batch, features, output, json, device,
         };
         command.SetAction((parsed, token) =>
         {
@@ -46,7 +50,7 @@ internal static class EvaluateCommand
             var drawing = new Drawing(
                 path, how, parsed.GetValue(count), parsed.GetValue(seed), parsed.GetRequiredValue(labels), parsed.GetValue(batch), parsed.GetRequiredValue(device), token);
 
-            var (samples, origin, data) = DiffusersFolder.Is(path) || !Directory.Exists(path)
+            var (samples, origin, data) = DiffusionModel.Is(path) || !Directory.Exists(path)
                 ? FromModel(drawing, Open)
                 : FromFolder(drawing, Open);
             var input = new EvaluationInput
@@ -57,7 +61,10 @@ internal static class EvaluateCommand
                 Mirrored = parsed.GetValue(mirrored) || trained.Flip,
                 Seed = parsed.GetValue(seed),
             };
-            var report = EvaluationReport.Of(input, origin, cancellationToken: token);
+            var spaces = parsed.GetRequiredValue(features).Select(text => FeatureSpace.Open(text, Device.Parse(parsed.GetRequiredValue(device)))).ToList();
+            var report = EvaluationReport.Of(input, origin, [.. EvaluationReport.Metrics, .. spaces.SelectMany(s => s.Metrics(input.Mirrored))], token);
+            foreach (var space in spaces)
+                space.Dispose();
             var files = parsed.GetValue(output) is { } folder ? report.Write(folder) : [];
             if (parsed.GetValue(json))
                 Terminal.Result(report.ToJsonText().TrimEnd());
@@ -122,7 +129,7 @@ internal static class EvaluateCommand
             foreach (var value in metric.Values)
             {
                 var interval = value.Low is null ? "" : $"{Number(value.Low)} - {Number(value.High)}";
-                Terminal.Result($"  {value.Name,-22}{Number(value.Value, value.IsCount),8}  {interval,-15}{value.N,6}  {metric.Space.Name}");
+                Terminal.Result($"  {value.Name,-22}{Number(value.Value, value.IsCount),8}  {interval,-15}{value.N,6}  {metric.Space}");
             }
         }
 

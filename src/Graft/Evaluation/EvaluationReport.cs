@@ -10,7 +10,7 @@ public sealed record EvaluationReport
 {
     private const int Format = 1;
 
-    /// <summary>Every metric there is, in the order in which they report.</summary>
+    /// <summary>The metrics that need no network.</summary>
     public static IReadOnlyList<IMetric> Metrics { get; } = [new MemorisationMetric()];
 
     /// <summary>What was judged.</summary>
@@ -25,7 +25,7 @@ public sealed record EvaluationReport
     /// <summary>Measures.</summary>
     /// <param name="input">What is judged.</param>
     /// <param name="origin">Where the samples came from, for the report.</param>
-    /// <param name="metrics">Which metrics; all if null.</param>
+    /// <param name="metrics">Which metrics; those that need no network if null. <see cref="FeatureSpace.Metrics"/> gives those of a network.</param>
     /// <param name="cancellationToken">Stops.</param>
     /// <exception cref="InputException">Samples, target and training pictures are not of one shape.</exception>
     public static EvaluationReport Of(EvaluationInput input, JsonObject? origin = null, IReadOnlyList<IMetric>? metrics = null, CancellationToken cancellationToken = default)
@@ -55,8 +55,8 @@ public sealed record EvaluationReport
         ["seed"] = Input.Seed,
         ["metrics"] = new JsonObject(Reports.Select(r => KeyValuePair.Create(r.Metric, (JsonNode?)new JsonObject
         {
-            ["space"] = r.Space.Name,
-            ["weights_sha256"] = r.Space.Hash,
+            ["space"] = r.Space,
+            ["weights_sha256"] = r.SpaceHash,
             ["settings"] = r.Settings.DeepClone(),
             ["values"] = new JsonObject(r.Values.Select(v => KeyValuePair.Create(v.Name, (JsonNode?)Value(v)))),
             ["notes"] = new JsonArray([.. r.Notes.Select(n => (JsonNode)JsonValue.Create(n))]),

@@ -38,8 +38,11 @@ public sealed record MetricReport
     /// <summary>The metric's name.</summary>
     public required string Metric { get; init; }
 
-    /// <summary>The space in which pictures were compared.</summary>
-    public required IPictureDistance Space { get; init; }
+    /// <summary>The space in which pictures were compared: pixels, or a network's features and how pictures were prepared for it.</summary>
+    public required string Space { get; init; }
+
+    /// <summary>SHA-256 of the network's weights; null where no network takes part.</summary>
+    public string? SpaceHash { get; init; }
 
     /// <summary>The values, the most telling first.</summary>
     public required IReadOnlyList<MetricValue> Values { get; init; }

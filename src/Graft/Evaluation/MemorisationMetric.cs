@@ -3,12 +3,14 @@ using System.Text.Json.Nodes;
 namespace Graft.Evaluation;
 
 /// <summary>How many samples are copies of training pictures, as a metric: see <see cref="Memorisation"/>.</summary>
-public sealed class MemorisationMetric(MemorisationOptions? options = null) : IMetric
+/// <param name="options">How; pixels if null.</param>
+/// <param name="space">The short name of the space, part of the metric's and its pictures' names; null for pixels.</param>
+public sealed class MemorisationMetric(MemorisationOptions? options = null, string? space = null) : IMetric
 {
     private readonly MemorisationOptions _options = options ?? new MemorisationOptions();
 
     /// <inheritdoc/>
-    public string Name => "memorisation";
+    public string Name => space is null ? "memorisation" : $"memorisation_{space}";
 
     /// <inheritdoc/>
     public MetricReport Measure(EvaluationInput input, CancellationToken cancellationToken = default)
@@ -19,7 +21,8 @@ public sealed class MemorisationMetric(MemorisationOptions? options = null) : IM
         return new MetricReport
         {
             Metric = Name,
-            Space = found.Distance,
+            Space = found.Distance.Name,
+            SpaceHash = found.Distance.Hash,
             Values = [.. Values(found)],
             Settings = new JsonObject
             {
@@ -32,7 +35,8 @@ public sealed class MemorisationMetric(MemorisationOptions? options = null) : IM
             },
             Notes = [.. Notes(found)],
             Details = Details(found),
-            Pictures = MemorisationPictures.Of(found),
+            Pictures = MemorisationPictures.Of(found).ToDictionary(
+                p => space is null ? p.Key : $"{Path.GetFileNameWithoutExtension(p.Key)}-{space}{Path.GetExtension(p.Key)}", p => p.Value),
         };
     }
 

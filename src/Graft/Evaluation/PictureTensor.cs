@@ -17,6 +17,10 @@ public readonly struct PictureTensor
     /// <summary>[N, 3, H, W] in [-1, 1].</summary>
     public Tensor Values { get; }
 
+    /// <summary>The pictures as a network of 1 or 3 channels takes them.</summary>
+    /// <param name="channels">1: the first channel, which is the only one of a grey picture; 3: all.</param>
+    internal Tensor Channels(int channels) => channels == 1 ? Values.Slice(1, 0, 1) : Values;
+
     /// <summary>How many pictures there are.</summary>
     public int Count => (int)Values.Size(0);
 

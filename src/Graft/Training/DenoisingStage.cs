@@ -1,7 +1,5 @@
-using Graft.Adapters;
 using Graft.Data;
 using Graft.Diffusion;
-using Graft.Formats.Diffusers;
 using Graft.Sampling;
 using Graft.Torch;
 
@@ -43,7 +41,7 @@ internal static class DenoisingStage
                 : $"The network has {output} output channels and the schedule fixes the variance: only the first {input} are trained (variance_type learned_range trains all).",
             Loss = batch => LossOf(model, process, batch, Predict(model, batch), options.VlbWeight),
             Save = model.Save,
-            HoldsModel = folder => DiffusersFolder.Is(folder) || AdapterFolder.Is(folder),
+            HoldsModel = DiffusionModel.Is,
             DrawSamples = path => model.Sample(options.SampleCount, sampler, options.Seed).SaveGrid(path),
             Meter = TrainingMeter.Of(model, images, options, sampler),
         };

@@ -27,5 +27,8 @@ public sealed record ClassifierFeatures(IReadOnlyList<Tensor> Maps, Tensor Poole
         return sum! * (1.0 / Maps.Count);
     }
 
+    /// <summary>Vectors [N, D] whose squared Euclidean distance is <see cref="Distance"/>.</summary>
+    public Tensor Embedding() => Tensor.Cat([.. Maps.Select(m => (Unit(m) * Math.Sqrt(1.0 / (m.Size(2) * m.Size(3) * Maps.Count))).Flatten(1))], 1);
+
     private static Tensor Unit(Tensor map) => map / (map.Square().Sum([1], keepDims: true).Sqrt() + Epsilon);
 }

@@ -1,0 +1,103 @@
+using System.Runtime.CompilerServices;
+using Graft.Data;
+using Graft.Networks;
+using Graft.Networks.Backbones;
+using Graft.Torch;
+
+namespace Graft.Evaluation;
+
+/// <summary>
+/// A network that pictures are looked at through: vectors for distances between sets, and a distance between two pictures where it has
+/// one. Vectors of a set are computed once.
+/// </summary>
+public sealed class FeatureSpace : IDisposable
+{
+    private readonly ConditionalWeakTable<IImageSource, FeatureSet> _known = [];
+    private readonly List<IDisposable> _owned;
+
+    private FeatureSpace(string name, IFeatureNetwork network, IPictureDistance? distance, params IDisposable[] owned)
+    {
+        (Name, Network, Distance, _owned) = (name, network, distance, [.. owned]);
+    }
+
+    /// <summary>A short name for reports: letters, digits and dashes.</summary>
+    public string Name { get; }
+
+    /// <summary>Gives the vectors.</summary>
+    public IFeatureNetwork Network { get; }
+
+    /// <summary>A perceptual distance through the same network, or null.</summary>
+    public IPictureDistance? Distance { get; }
+
+    /// <summary>
+    /// Opens a space by its text: a folder of a classifier made here (<c>models/fashion-features</c>); <c>inception:FILE</c>;
+    /// <c>squeeze:BACKBONE:HEADS</c>, <c>alex:…</c> or <c>vgg:…</c>, the torchvision backbone and LPIPS v0.1's heads.
+    /// </summary>
+    /// <exception cref="InputException">The text means nothing, or a file is missing or broken.</exception>
+    public static FeatureSpace Open(string text, Device device = default)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(text);
+        var parts = text.Split(':');
+        if (parts is ["inception", var file])
+        {
+            var inception = InceptionFeatures.Load(file, device: device);
+            return new FeatureSpace("inception", inception, null, inception);
+        }
+
+        BackboneKind? kind = parts[0] switch
+        {
+            "squeeze" => BackboneKind.SqueezeNet,
+            "alex" => BackboneKind.AlexNet,
+            "vgg" => BackboneKind.Vgg16,
+            _ => null,
+        };
+        if (kind is { } backbone && parts.Length > 1)
+        {
+            if (parts.Length != 3)
+                throw new InputException($"The feature network '{text}' names no files: give {parts[0]}:BACKBONE.pth:LPIPS-HEADS.pth.");
+            var lpips = Lpips.Load(backbone, parts[1], parts[2], device);
+            try
+            {
+                var features = BackboneFeatures.Load(backbone, parts[1], device: device);
+                return new FeatureSpace(parts[0], features, lpips, features, lpips);
+            }
+            catch
+            {
+                lpips.Dispose();
+                throw;
+            }
+        }
+
+        if (!Directory.Exists(text))
+            throw new InputException($"The feature network '{text}' is unknown: give a classifier's folder (models/fashion-features), inception:FILE, or squeeze:, alex: or vgg: with BACKBONE.pth:HEADS.pth.");
+        var classifier = ResNetClassifier.Load(text, device);
+        return new FeatureSpace(classifier.Options.Name, new ClassifierFeatureNetwork(classifier, device), new ClassifierDistance(classifier, device), classifier);
+    }
+
+    /// <summary>Every metric that this space allows.</summary>
+    public IReadOnlyList<IMetric> Metrics(bool mirrored = false) =>
+    [
+        new FrechetMetric(this), new KernelMetric(this), new PrecisionRecallMetric(this),
+        .. Network is InceptionFeatures inception ? [new InceptionScoreMetric(inception)] : (IMetric[])[],
+        .. Distance is { } distance
+            ? [new IntraLpipsMetric(distance, Name), new MemorisationMetric(new MemorisationOptions { Distance = distance, Mirrored = mirrored }, Name)]
+            : (IMetric[])[],
+    ];
+
+    /// <summary>The vectors of a set.</summary>
+    public FeatureSet Of(IImageSource pictures, CancellationToken cancellationToken = default)
+    {
+        if (_known.TryGetValue(pictures, out var known))
+            return known;
+        var features = Network.Extract(pictures, cancellationToken);
+        _known.Add(pictures, features);
+        return features;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (var owned in _owned)
+            owned.Dispose();
+    }
+}
