@@ -105,7 +105,7 @@ public sealed partial record ModelInspection
             [
                 .. Unknown(config, "network", new UNet2DOptions().ToJson().Select(p => p.Key).Concat(UNet2DOptions.GraftKeyNames)),
                 .. schedulerJson is null ? [] : Unknown(schedulerJson, "scheduler", [.. new ScheduleOptions().ToJson().Select(p => p.Key),
-                    "graft_learned_range_upper", "graft_previous_timestep", "predict_epsilon"]),
+                    "graft_beta_precision", "graft_learned_range_upper", "graft_previous_timestep", "predict_epsilon"]),
             ],
             DefaultedKeys =
             [
