@@ -99,7 +99,10 @@ public sealed class DiffusionModel : IDisposable
         });
     }
 
-    /// <summary>Opens a model of openai's guided- or improved-diffusion: bare weights, and the flags that say what their shapes do not show.</summary>
+    /// <summary>
+    /// Opens a model of openai's guided- or improved-diffusion: bare weights, and the flags that say what their shapes do not show. The
+    /// schedule has openai's double precision (<see cref="ScheduleOptions.BetaPrecision"/>), which a folder that is saved keeps.
+    /// </summary>
     /// <param name="path">The file: <c>.pt</c> or <c>.safetensors</c> under openai's names.</param>
     /// <param name="flags">The flags it was trained with (<see cref="GuidedDiffusionFlags.Parse"/>); null: those that a file written by Graft carries.</param>
     /// <param name="device">Where it is to compute; the CPU if not given.</param>
@@ -108,7 +111,8 @@ public sealed class DiffusionModel : IDisposable
     {
         using var file = GuidedDiffusionFile.Open(path);
         var model = file.Describe(flags);
-        return TorchRuntime.Run(() => Finish(file.Read(model), DiffusersFolder.Configure(model.Options, model.Schedule), device, path));
+        var schedule = model.Schedule with { BetaPrecision = BetaPrecision.Double };
+        return TorchRuntime.Run(() => Finish(file.Read(model), DiffusersFolder.Configure(model.Options, schedule), device, path));
     }
 
     /// <summary>Makes a new model with initial weights.</summary>

@@ -14,7 +14,7 @@ internal static class InspectCommand
     {
         var model = new Argument<string>("MODEL")
         {
-            Description = "A diffusers folder, or a weight file (.safetensors, .safetensors.index.json, .bin, .pt, .pth, .ckpt, .pkl).",
+            Description = "A model's folder (diffusers, adapter, classifier), or a weight file (.safetensors, .safetensors.index.json, .bin, .pt, .pth, .ckpt, .pkl).",
         };
         var parameters = new Option<bool>("--parameters")
         {

@@ -9,9 +9,13 @@ namespace Graft.Adapters;
 /// </summary>
 public static class AdapterFolder
 {
+    /// <summary>The file of the weights.</summary>
+    internal const string WeightsFile = "adapter_model.safetensors";
+
+    /// <summary>What stands before every name in it.</summary>
+    internal const string Prefix = "base_model.model.";
+
     private const string ConfigurationFile = "adapter_config.json";
-    private const string WeightsFile = "adapter_model.safetensors";
-    private const string Prefix = "base_model.model.";
     private const string OwnKey = "graft";
 
     /// <summary>Whether a folder looks like one.</summary>

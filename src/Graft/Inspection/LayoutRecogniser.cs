@@ -1,3 +1,5 @@
+using Graft.Adapters;
+
 namespace Graft.Inspection;
 
 /// <summary>A layout, what stands before its names, and what it is in words.</summary>
@@ -7,8 +9,17 @@ internal sealed record RecognisedLayout(WeightLayout Layout, string Prefix, stri
 internal static class LayoutRecogniser
 {
     internal static RecognisedLayout Of(NamedShapes tensors) =>
-        UNet(tensors) ?? Clip(tensors) ?? Backbone(tensors) ?? StateSpace(tensors)
+        Own(tensors) ?? UNet(tensors) ?? Clip(tensors) ?? Backbone(tensors) ?? StateSpace(tensors)
         ?? new RecognisedLayout(WeightLayout.Unknown, "", "a layout that is not known here");
+
+    private static RecognisedLayout? Own(NamedShapes tensors)
+    {
+        if (tensors.Names.Count > 0 && tensors.Names.All(n => n.StartsWith(AdapterFolder.Prefix, StringComparison.Ordinal)))
+            return new(WeightLayout.Adapter, AdapterFolder.Prefix, "the weights of an adapter");
+        return tensors.Has("blocks.0.norm1.weight") && tensors.Has("conv_in.weight") && tensors.Has("norm_out.weight") && tensors.Size("head.weight", 0) is { } classes
+            ? new(WeightLayout.GraftClassifier, "", $"the weights of a classifier of Graft's (ResNetClassifier), {classes} classes")
+            : null;
+    }
 
     private static RecognisedLayout? UNet(NamedShapes tensors)
     {

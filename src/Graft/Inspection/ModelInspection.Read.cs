@@ -25,7 +25,8 @@ public sealed partial record ModelInspection
         var warnings = new List<string>();
         if (recognised.Layout == WeightLayout.DiffusersUNet2D && architecture is { ScaleShift: true })
             AddMiddleNorm(warnings, architecture);
-        return Described(table, named) with
+        var read = Described(table, named);
+        return read with
         {
             Path = path,
             Weights = path,
@@ -41,6 +42,7 @@ public sealed partial record ModelInspection
                 ? UNetInference.HiddenInDiffusers(own)
                 : UNetInference.HiddenInGuidedDiffusion,
             Warnings = warnings,
+            Notes = [.. NotesOf(recognised.Layout), .. read.Notes],
         };
     }
 
@@ -50,7 +52,7 @@ public sealed partial record ModelInspection
         var config = JsonStyle.ReadObject(files.Network);
         var kind = Text(config, "_class_name");
         if (kind is not (null or UNet2DOptions.DiffusersClass or UNet2DOptions.GraftClass) || (kind is null && config.ContainsKey("model_type")))
-            return OfOtherFolder(folder, files, kind ?? Text(config, "model_type")!);
+            return kind == ResNetClassifierOptions.ClassName ? OfClassifier(folder, files, config) : OfOtherFolder(folder, files, kind ?? Text(config, "model_type")!);
 
         var options = UNet2DOptions.FromJson(config, files.Network);
         var schedulerJson = files.Scheduler is null ? null : JsonStyle.ReadObject(files.Scheduler);
@@ -105,7 +107,7 @@ public sealed partial record ModelInspection
             [
                 .. Unknown(config, "network", new UNet2DOptions().ToJson().Select(p => p.Key).Concat(UNet2DOptions.GraftKeyNames)),
                 .. schedulerJson is null ? [] : Unknown(schedulerJson, "scheduler", [.. new ScheduleOptions().ToJson().Select(p => p.Key),
-                    "graft_learned_range_upper", "graft_previous_timestep", "predict_epsilon"]),
+                    "graft_beta_precision", "graft_learned_range_upper", "graft_previous_timestep", "predict_epsilon"]),
             ],
             DefaultedKeys =
             [
@@ -117,16 +119,6 @@ public sealed partial record ModelInspection
             Warnings = warnings,
             Notes = [.. notes, .. read.Notes],
         };
-    }
-
-    /// <summary>A folder of another network: its weights are described as a bare file is.</summary>
-    private static ModelInspection OfOtherFolder(string folder, DiffusersFiles files, string kind)
-    {
-        string[] names = ["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"];
-        var weights = files.Weights ?? names.Select(n => System.IO.Path.Combine(files.NetworkFolder, n)).FirstOrDefault(File.Exists)
-            ?? throw new InputException($"The folder {folder} holds the configuration of a {kind}, but no weights that could be inspected.");
-        var file = OfFile(weights);
-        return file with { Path = folder, Description = $"a folder of a {kind}: {file.Description}" };
     }
 
     private static ModelInspection Described(TensorTable table, NamedShapes named)

@@ -2,12 +2,13 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
+using Graft.Adapters;
 using Graft.Formats.Diffusers;
 using Graft.Networks;
 
 namespace Graft.Inspection;
 
-/// <summary>What a diffusers folder or a bare weight file is, told without libtorch and without executing anything.</summary>
+/// <summary>What a model's folder or a bare weight file is, told without libtorch and without executing anything.</summary>
 public sealed partial record ModelInspection
 {
     private static readonly JsonSerializerOptions Serialiser = new()
@@ -91,7 +92,7 @@ public sealed partial record ModelInspection
 
     /// <summary>Inspects a model.</summary>
     /// <param name="path">
-    /// A diffusers folder, or a weight file: safetensors (or the index of shards), or a PyTorch checkpoint; or the hub id of a model that
+    /// A diffusers folder, an adapter's or a classifier's, or a weight file: safetensors (or the index of shards), or a PyTorch checkpoint; or the hub id of a model that
     /// was pulled (<see cref="Hub.ModelReference"/>).
     /// </param>
     /// <exception cref="InputException">There is none, or it is broken.</exception>
@@ -101,6 +102,8 @@ public sealed partial record ModelInspection
         path = Hub.ModelReference.Resolve(path);
         if (!Directory.Exists(path))
             return OfFile(path);
+        if (AdapterFolder.Is(path))
+            return OfAdapter(path);
         if (DiffusersFolder.Is(path))
             return OfFolder(path);
 

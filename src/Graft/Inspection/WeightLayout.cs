@@ -50,4 +50,10 @@ public enum WeightLayout
 
     /// <summary>One structured state-space (S4) layer.</summary>
     S4Layer,
+
+    /// <summary>An adapter of a frozen model, as PEFT names its weights.</summary>
+    Adapter,
+
+    /// <summary>Graft's <c>ResNetClassifier</c>, which features for measures come from.</summary>
+    GraftClassifier,
 }

@@ -4,6 +4,7 @@ using Graft.Evaluation;
 using Graft.Formats;
 using Graft.Networks.Backbones;
 using Graft.Tests.Formats.Images;
+using Graft.Tests.Parity;
 using Graft.Torch;
 
 namespace Graft.Tests.Evaluation;
@@ -62,7 +63,7 @@ internal static class EvaluationFixtures
     public static Backbone Formula(BackboneKind kind) => TorchRuntime.Run(() =>
     {
         var network = Backbone.Create(kind);
-        FeatureWeights.Fill(network, 6);
+        FormulaWeights.Fill(network, 6);
         return network;
     });
 

@@ -84,6 +84,20 @@ public class FeatureMeasureTests
     }
 
     [Fact]
+    public void The_Frechet_distance_is_the_closed_form_of_independent_numbers_however_they_are_turned()
+    {
+        // Corners of a square: mean 0 and covariance 4/3 I; stretched by 3 and 0.5 and moved by (1, 2). Both turned by 30 degrees.
+        double[][] square = [[1, 1], [1, -1], [-1, 1], [-1, -1]];
+        double[][] other = [.. square.Select(p => new[] { (3 * p[0]) + 1, (0.5 * p[1]) + 2 })];
+        var (c, s) = (Math.Cos(Math.PI / 6), Math.Sin(Math.PI / 6));
+        double[][] Turned(double[][] rows) => [.. rows.Select(p => new[] { (c * p[0]) - (s * p[1]), (s * p[0]) + (c * p[1]) })];
+        var due = 1 + 4 + (4 / 3.0 * (Math.Pow(3 - 1, 2) + Math.Pow(0.5 - 1, 2)));
+        FrechetDistance.Of(Of(square), Of(other)).Distance.ShouldBe(due, 1e-12);
+        FrechetDistance.Of(Of(Turned(square)), Of(Turned(other))).Distance.ShouldBe(due, 1e-12);
+        FrechetDistance.Of(Of(other), Of(other)).Distance.ShouldBe(0, 1e-12);
+    }
+
+    [Fact]
     public void Fewer_pictures_than_dimensions_are_measured_exactly_and_with_a_caution()
     {
         // Three points of the plane each, in 40 dimensions: what the plane gives, the space must give.

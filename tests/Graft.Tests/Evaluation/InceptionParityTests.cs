@@ -19,7 +19,7 @@ public class InceptionParityTests
         using var file = WeightFile.Open(SharedFiles.Reference("fid", "inception.safetensors"));
         var network = new FidInception();
         CheckNames(network, fixture["parameter_shapes"]!.AsObject());
-        FeatureWeights.Fill(network, (double)fixture["gain"]!);
+        FormulaWeights.Fill(network, (double)fixture["gain"]!);
         using var features = new InceptionFeatures(network, "formula", FidResize.LegacyPytorch);
         foreach (var set in fixture["sets"]!.AsArray().Select(s => (string)s!["name"]!))
         {
@@ -46,7 +46,7 @@ public class InceptionParityTests
             using var scope = new TensorScope();
             using var mode = Autograd.NoGrad();
             var network = new FidInception();
-            FeatureWeights.Fill(network, 9);
+            FormulaWeights.Fill(network, 9);
             using var clean = new InceptionFeatures(network, "formula", FidResize.Clean, 64);
             var legacy = new InceptionFeatures(network, "formula", FidResize.LegacyPytorch, 64);
             var values = new float[3 * 3 * 299 * 299];
@@ -74,15 +74,15 @@ public class InceptionParityTests
         using var features = TorchRuntime.Run(() =>
         {
             var network = new FidInception();
-            FeatureWeights.Fill(network, 9);
+            FormulaWeights.Fill(network, 9);
             return new InceptionFeatures(network, "formula");
         });
         var pictures = MemoryImages.Noise(1, new Graft.Data.ImageShape(3, 32, 32));
         var pooled = features.Extract(pictures).Flat();
         var (without, with) = (features.ExtractLogits(pictures), features.ExtractLogits(pictures, bias: true));
         without.Dimension.ShouldBe(1008);
-        var weight = FeatureWeights.Values("fc.weight", [1008, 2048], 9);
-        var bias = FeatureWeights.Values("fc.bias", [1008], 9);
+        var weight = FormulaWeights.Values("fc.weight", [1008, 2048], 9);
+        var bias = FormulaWeights.Values("fc.bias", [1008], 9);
         foreach (var c in new[] { 0, 500, 1007 })
         {
             var due = Enumerable.Range(0, 2048).Sum(k => pooled[k] * weight[(c * 2048) + k]);

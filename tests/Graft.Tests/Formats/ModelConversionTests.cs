@@ -35,7 +35,9 @@ public sealed class ModelConversionTests : IDisposable
         using var direct = DiffusionModel.LoadGuidedDiffusion(bare);
         using var converted = DiffusionModel.Load(_temporary["back"]);
         direct.Fingerprint().ShouldBe(converted.Fingerprint());
-        direct.Sample(1, Sampler.Ddim(2))[0].ToArray().ShouldBe(converted.Sample(1, Sampler.Ddim(2))[0].ToArray());
+        // A folder's schedule has single precision: a value on the edge between two grey levels may go either way.
+        var (ours, theirs) = (direct.Sample(1, Sampler.Ddim(2))[0].ToArray(), converted.Sample(1, Sampler.Ddim(2))[0].ToArray());
+        ours.Zip(theirs, (a, b) => Math.Abs(a - b)).Max().ShouldBeLessThanOrEqualTo(1);
     }
 
     [SharedTheory("reference/guided_diffusion")]

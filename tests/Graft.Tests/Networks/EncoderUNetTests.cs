@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Graft.Formats;
 using Graft.Formats.GuidedDiffusion;
 using Graft.Networks;
+using Graft.Tests.Formats.GuidedDiffusion;
 using Graft.Tests.Parity;
 using Graft.Torch;
 
@@ -22,15 +23,15 @@ public sealed class EncoderUNetTests : IDisposable
     {
         var fixture = Read(InRepository);
         var weights = FormulaWeights.Write(_temporary["classifier.safetensors"], fixture["parameter_shapes"]!.AsObject(), (double)fixture["gain"]!, prefix);
-        Check(InRepository, weights, "--num_head_channels 32 --use_new_attention_order True --classifier_pool adaptive --image_size 16 --classifier_attention_resolutions 8");
+        Check(InRepository, weights, GuidedDiffusionFlags.Parse(
+            "--num_head_channels 32 --use_new_attention_order True --classifier_pool adaptive --image_size 16 --classifier_attention_resolutions 8"));
     }
 
     [SharedFact("reference/classifier")]
     public void Attention_pooling_equals_openai()
     {
         var folder = SharedFiles.Reference("classifier", "attention_pool");
-        Check(folder, Path.Combine(folder, "classifier.pt"),
-            "--num_head_channels 16 --image_size 16 --classifier_width 32 --classifier_depth 1 --classifier_resblock_updown True --classifier_use_scale_shift_norm True --classifier_attention_resolutions 8");
+        Check(folder, Path.Combine(folder, "classifier.pt"), GuidedDiffusionFixture.ClassifierFlags);
     }
 
     /// <summary>No numbers of openai are at hand for these: the definition, computed from the network's own parts, is.</summary>
@@ -125,11 +126,11 @@ public sealed class EncoderUNetTests : IDisposable
 
     private static JsonNode Read(string folder) => JsonNode.Parse(File.ReadAllText(Path.Combine(folder, "fixture.json")))!;
 
-    private static void Check(string folder, string weights, string flags) => TorchRuntime.Run(() =>
+    private static void Check(string folder, string weights, GuidedDiffusionFlags flags) => TorchRuntime.Run(() =>
     {
         using var scope = new TensorScope();
         var fixture = Read(folder);
-        using var network = GuidedDiffusionFile.LoadClassifier(weights, GuidedDiffusionFlags.Parse(flags));
+        using var network = GuidedDiffusionFile.LoadClassifier(weights, flags);
         using var io = WeightFile.Open(Path.Combine(folder, "io.safetensors"));
         network.Options.Classes.ShouldBe((long)fixture["config"]!["out_channels"]!);
         network.Forward(io.Read("x"), io.Read("t")).ShouldMatch(io.Read("logits"), fixture["tolerance"]!["logits"]!, "logits");

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json.Nodes;
 using Graft.Formats;
@@ -34,29 +35,31 @@ internal static class FormulaWeights
     }
 
     /// <summary>The value of element i of a floating-point parameter.</summary>
-    public static float Value(string name, IReadOnlyList<long> shape, double gain, long i)
-    {
-        var r = Uniform(Hash(name), i);
-        return (float)(
-            Ends("running_var") ? 1 + (0.5 * r * r)
-            : Ends("running_mean") ? 0.1 * r
-            : shape.Count >= 2 ? Math.Sqrt(gain / shape.Skip(1).Aggregate(1L, (a, b) => a * b)) * r
-            : Ends("bias") ? 0.1 * r
-            : 1 + (0.1 * r));
+    public static float Value(string name, IReadOnlyList<long> shape, double gain, long i) => Rule(name, shape, gain)(Uniform(Hash(name), i));
 
-        bool Ends(string end) => name.EndsWith(end, StringComparison.Ordinal);
+    /// <summary>The values of a floating-point parameter, flat.</summary>
+    public static float[] Values(string name, IReadOnlyList<long> shape, double gain)
+    {
+        var values = new float[shape.Aggregate(1L, (a, b) => a * b)];
+        var (hash, rule) = (Hash(name), Rule(name, shape, gain));
+        for (var i = 0L; i < values.Length; i++)
+            values[i] = rule(Uniform(hash, i));
+        return values;
+    }
+
+    /// <summary>Fills a network whose parameters bear the names that the formula is applied to.</summary>
+    public static void Fill(Module network, double gain)
+    {
+        var shapes = network.Parameters().ToDictionary(p => p.Name, p => p.Value.Shape.ToArray());
+        network.Load(name => Torch.Tensor.From(Values(name, shapes[name], gain), shapes[name]), "the formula");
     }
 
     /// <summary>A parameter as it is written to a file; a count of batches is an int64 zero.</summary>
     public static TensorData Tensor(string name, long[] shape, double gain)
     {
-        var count = shape.Aggregate(1L, (a, b) => a * b);
         if (name.EndsWith("num_batches_tracked", StringComparison.Ordinal))
-            return new TensorData(name, DType.Int64, shape, new byte[8 * count]);
-        var bytes = new byte[4 * count];
-        for (var i = 0; i < count; i++)
-            BitConverter.TryWriteBytes(bytes.AsSpan(4 * i), Value(name, shape, gain, i));
-        return new TensorData(name, DType.Float32, shape, bytes);
+            return new TensorData(name, DType.Int64, shape, new byte[8 * shape.Aggregate(1L, (a, b) => a * b)]);
+        return new TensorData(name, DType.Float32, shape, MemoryMarshal.AsBytes(Values(name, shape, gain).AsSpan()).ToArray());
     }
 
     /// <summary>Writes the state dict that a fixture describes (<c>parameter_shapes</c>, <c>backbone_shapes</c>) as safetensors.</summary>
@@ -72,5 +75,23 @@ internal static class FormulaWeights
             return new TensorData(prefix + data.Name, data.Type, data.Shape, data.Write);
         })]);
         return path;
+    }
+
+    /// <summary>The value of r: the first rule that the name and the shape match.</summary>
+    private static Func<double, float> Rule(string name, IReadOnlyList<long> shape, double gain)
+    {
+        if (Ends("running_var"))
+            return r => (float)(1 + (0.5 * r * r));
+        if (Ends("running_mean"))
+            return r => (float)(0.1 * r);
+        if (shape.Count >= 2)
+        {
+            var bound = Math.Sqrt(gain / shape.Skip(1).Aggregate(1L, (a, b) => a * b));
+            return r => (float)(bound * r);
+        }
+
+        return Ends("bias") ? r => (float)(0.1 * r) : r => (float)(1 + (0.1 * r));
+
+        bool Ends(string end) => name.EndsWith(end, StringComparison.Ordinal);
     }
 }

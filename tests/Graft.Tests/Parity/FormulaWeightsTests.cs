@@ -17,6 +17,8 @@ public class FormulaWeightsTests
     {
         FormulaWeights.Hash(name).ShouldBe(ulong.Parse(hash, NumberStyles.HexNumber, CultureInfo.InvariantCulture));
         FormulaWeights.Uniform(FormulaWeights.Hash(name), i).ShouldBe(uniform);
-        FormulaWeights.Value(name, [.. shape.Split(',').Select(long.Parse)], gain, i).ShouldBe(value);
+        long[] sizes = [.. shape.Split(',').Select(long.Parse)];
+        FormulaWeights.Value(name, sizes, gain, i).ShouldBe(value);
+        FormulaWeights.Values(name, sizes, gain)[i].ShouldBe(value);
     }
 }

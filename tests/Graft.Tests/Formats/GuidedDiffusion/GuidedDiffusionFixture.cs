@@ -1,4 +1,6 @@
 using System.Text.Json.Nodes;
+using Graft.Diffusion;
+using Graft.Formats;
 using Graft.Formats.GuidedDiffusion;
 
 namespace Graft.Tests.Formats.GuidedDiffusion;
@@ -13,11 +15,17 @@ internal sealed class GuidedDiffusionFixture
         (Weights, Numbers) = (Path.Combine(folder, "model.pt"), Path.Combine(folder, "io.safetensors"));
     }
 
-    public static TheoryData<string> Names =>
+    public static IReadOnlyList<string> All { get; } =
     [
         "heads2_legacy_order_fixed_var", "learn_sigma_class_cond_updown_new_order",
         "learn_sigma_legacy_order_headch_legacy_file", "gray_3levels_avgpool_new_order",
     ];
+
+    public static TheoryData<string> Names => [.. All];
+
+    /// <summary>The arguments of <c>classifier/attention_pool</c> as flags.</summary>
+    public static GuidedDiffusionFlags ClassifierFlags => GuidedDiffusionFlags.Parse(
+        "--num_head_channels 16 --image_size 16 --classifier_width 32 --classifier_depth 1 --classifier_resblock_updown True --classifier_use_scale_shift_norm True --classifier_attention_resolutions 8");
 
     public JsonNode Json { get; }
 
@@ -45,6 +53,10 @@ internal sealed class GuidedDiffusionFixture
     }
 
     public DiffusionModel Load() => DiffusionModel.LoadGuidedDiffusion(Weights, GuidedDiffusionFlags.Parse(Flags));
+
+    /// <summary>The stored classes of the first items (all if null), where the network is conditional.</summary>
+    public static Condition? Condition(WeightFile io, long? items = null) =>
+        io.Contains("y") ? new Condition { ClassLabels = io.Read("y").Slice(0, 0, items ?? io.Describe("y").Shape[0]) } : null;
 
     private static bool Truth(JsonNode json, string key) => (bool?)json[key] ?? false;
 }

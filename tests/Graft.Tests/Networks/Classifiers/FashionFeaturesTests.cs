@@ -1,8 +1,10 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using Graft.Data;
+using Graft.Evaluation;
 using Graft.Networks;
 using Graft.Tests.Data;
+using Graft.Tests.Evaluation;
 using Graft.Torch;
 using Xunit.Abstractions;
 
@@ -114,32 +116,20 @@ public class FashionFeaturesTests(ITestOutputHelper output)
         {
             var order = new KeyedRandom(1, "halves").Permutation(c, rows.Length);
             double[][] first = [.. order[..(rows.Length / 2)].Select(i => rows[i])], second = [.. order[(rows.Length / 2)..].Select(i => rows[i])];
-            return Frechet.Distance(first, second);
+            return Distance(first, second);
         }).ToArray();
         for (var c = 0; c < 10; c++)
             Print($"Fréchet distance of two halves (500 pictures each) of {Names[c]}: {halves[c]:0.000}");
         var between = (from a in Enumerable.Range(0, 10)
                        from b in Enumerable.Range(a + 1, 9 - a)
-                       select (Distance: Frechet.Distance(pooled[a], pooled[b]), Names: $"{Names[a]} - {Names[b]}")).OrderBy(p => p.Distance).ToArray();
+                       select (Distance: Distance(pooled[a], pooled[b]), Names: $"{Names[a]} - {Names[b]}")).OrderBy(p => p.Distance).ToArray();
         Print($"of halves: mean {halves.Average():0.000}, largest {halves.Max():0.000}; of two classes (1,000 each): smallest {between[0].Distance:0.00} ({between[0].Names}), then {between[1].Distance:0.00} ({between[1].Names}), median {between[22].Distance:0.00}, largest {between[^1].Distance:0.00} ({between[^1].Names})");
         halves.Min().ShouldBeGreaterThan(0);
         halves.Max().ShouldBeLessThan(between[0].Distance / 4);
         halves.Average().ShouldBeLessThan(between.Average(p => p.Distance) / 50);
     }
 
-    [Fact]
-    public void The_Frechet_distance_is_the_closed_form_of_independent_numbers()
-    {
-        // Corners of a square: mean 0 and covariance 4/3 I; stretched by 3 and 0.5 and moved by (1, 2).
-        double[][] square = [[1, 1], [1, -1], [-1, 1], [-1, -1]];
-        var other = square.Select(p => new[] { (3 * p[0]) + 1, (0.5 * p[1]) + 2 }).ToArray();
-        Frechet.Distance(square, other).ShouldBe(1 + 4 + (4 / 3.0 * (Math.Pow(3 - 1, 2) + Math.Pow(0.5 - 1, 2))), 1e-12);
-        Frechet.Distance(other, other).ShouldBe(0, 1e-12);
-        // Turned by 30 degrees, both: nothing changes.
-        var (c, s) = (Math.Cos(Math.PI / 6), Math.Sin(Math.PI / 6));
-        double[][] Turn(double[][] rows) => [.. rows.Select(p => new[] { (c * p[0]) - (s * p[1]), (s * p[0]) + (c * p[1]) })];
-        Frechet.Distance(Turn(square), Turn(other)).ShouldBe(Frechet.Distance(square, other), 1e-12);
-    }
+    private static double Distance(double[][] a, double[][] b) => FrechetDistance.Of(EvaluationFixtures.Of(a), EvaluationFixtures.Of(b)).Distance;
 
     private static Tensor Read(IdxImages images, int first, int count)
     {
