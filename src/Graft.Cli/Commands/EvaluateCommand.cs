@@ -125,11 +125,11 @@ internal static class EvaluateCommand
             foreach (var note in metric.Notes)
                 Terminal.Result(note);
             Terminal.Result("");
-            Terminal.Result($"{metric.Metric,-24}{"value",8}  {"95 % interval",-15}{"N",6}  space");
+            Terminal.Result($"{metric.Metric,-32}{"value",12}  {"95 % interval",-15}{"N",6}  space");
             foreach (var value in metric.Values)
             {
                 var interval = value.Low is null ? "" : $"{Number(value.Low)} - {Number(value.High)}";
-                Terminal.Result($"  {value.Name,-22}{Number(value.Value, value.IsCount),8}  {interval,-15}{value.N,6}  {metric.Space}");
+                Terminal.Result($"  {value.Name,-30}{Number(value.Value, value.IsCount),12}  {interval,-15}{value.N,6}  {metric.Space}");
             }
         }
 

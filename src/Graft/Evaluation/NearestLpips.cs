@@ -20,38 +20,8 @@ public static class NearestLpips
         ArgumentNullException.ThrowIfNull(distance);
         ArgumentNullException.ThrowIfNull(samples);
         ArgumentNullException.ThrowIfNull(training);
-        var all = distance.Between(samples, training, cancellationToken);
-        var nearest = new int[samples.Count];
-        var distances = new double[samples.Count];
-        for (var i = 0; i < nearest.Length; i++)
-        {
-            // Of equal ones the first, as argmin does.
-            for (var j = 1; j < training.Count; j++)
-            {
-                if (all[i, j] < all[i, nearest[i]])
-                    nearest[i] = j;
-            }
-
-            distances[i] = all[i, nearest[i]];
-        }
-
-        return new NearestLpipsResult { Distances = distances, Nearest = nearest, Distance = distance.Name };
-    }
-
-    /// <summary>For each training picture the distance to the nearest other one: what "near" means in this set.</summary>
-    /// <param name="distance">LPIPS, or another.</param>
-    /// <param name="training">Two pictures or more.</param>
-    /// <param name="cancellationToken">Stops.</param>
-    /// <exception cref="InputException">There are fewer than two.</exception>
-    public static double[] LeaveOneOut(IPictureDistance distance, IImageSource training, CancellationToken cancellationToken = default)
-    {
-        ArgumentNullException.ThrowIfNull(distance);
-        ArgumentNullException.ThrowIfNull(training);
-        if (training.Count < 2)
-            throw new InputException("One training picture has no neighbour: the distance to the nearest other one needs two or more.");
-        var all = distance.Within(training, cancellationToken);
-        var indices = Enumerable.Range(0, training.Count);
-        return [.. indices.Select(i => indices.Where(j => j != i).Min(j => all[i, j]))];
+        var nearest = NearestNeighbour.Of(samples, training, distance, cancellationToken: cancellationToken);
+        return new NearestLpipsResult { Distances = [.. nearest.Select(n => n.Distance)], Nearest = [.. nearest.Select(n => n.Index)], Distance = distance.Name };
     }
 }
 

@@ -17,9 +17,11 @@ public static class NearestNeighbour
     /// <param name="training">Pictures of the same shape.</param>
     /// <param name="distance">The space.</param>
     /// <param name="mirrored">Whether mirror images of training pictures count too.</param>
+    /// <param name="cancellationToken">Stops.</param>
     /// <exception cref="InputException">The shapes differ.</exception>
-    public static Neighbour[] Of(IImageSource samples, IImageSource training, IPictureDistance distance, bool mirrored = false) =>
-        Search(samples, training, mirrored ? new MirroredImages(training) : null, distance, own: null);
+    public static Neighbour[] Of(
+        IImageSource samples, IImageSource training, IPictureDistance distance, bool mirrored = false, CancellationToken cancellationToken = default) =>
+        Search(samples, training, mirrored ? new MirroredImages(training) : null, distance, own: null, cancellationToken);
 
     /// <summary>For each training picture, the nearest other one; its own mirror image is no other.</summary>
     /// <param name="training">At least two pictures.</param>
@@ -39,12 +41,13 @@ public static class NearestNeighbour
     /// <param name="mirror">The mirror images of the training pictures, if they count.</param>
     /// <param name="distance">The space.</param>
     /// <param name="own">The training picture that each picture is itself, and so does not count.</param>
+    /// <param name="cancellationToken">Stops.</param>
     internal static Neighbour[] Search(
-        IImageSource pictures, IImageSource training, IImageSource? mirror, IPictureDistance distance, int[]? own)
+        IImageSource pictures, IImageSource training, IImageSource? mirror, IPictureDistance distance, int[]? own, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(distance);
-        var plain = distance.Between(pictures, training);
-        var turned = mirror is null ? null : distance.Between(pictures, mirror);
+        var plain = distance.Between(pictures, training, cancellationToken);
+        var turned = mirror is null ? null : distance.Between(pictures, mirror, cancellationToken);
         var nearest = new Neighbour[pictures.Count];
         for (var i = 0; i < nearest.Length; i++)
         {

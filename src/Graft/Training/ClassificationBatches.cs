@@ -12,9 +12,7 @@ public sealed class ClassificationBatches : IBatchSource
     private readonly IImageSource _images;
     private readonly Augmentation _augmentation;
     private readonly Device _device;
-    private readonly KeyedRandom _order;
-    private long _epoch = -1;
-    private int[] _permutation = [];
+    private readonly EpochOrder _order;
 
     /// <summary>Prepares batches.</summary>
     /// <param name="images">The pictures; each has a label.</param>
@@ -28,7 +26,7 @@ public sealed class ClassificationBatches : IBatchSource
         _images = images;
         _augmentation = new Augmentation(augmentation, images.Shape, flip, seed);
         _device = device;
-        _order = new KeyedRandom(seed, "training/order");
+        _order = new EpochOrder(images.Count, seed);
     }
 
     /// <inheritdoc/>
@@ -43,7 +41,7 @@ public sealed class ClassificationBatches : IBatchSource
         var labels = new long[items.Length];
         for (var k = 0; k < items.Length; k++)
         {
-            var index = IndexOf(items[k]);
+            var index = _order.IndexOf(items[k]);
             _augmentation.Apply(_images[index], items[k], bytes.AsSpan(k * size, size));
             labels[k] = _images.Label(index)!.Value;
         }
@@ -56,17 +54,5 @@ public sealed class ClassificationBatches : IBatchSource
             Tensor.Zeros([items.Length], DType.Int64, _device),
             Tensor.Empty([0], device: _device),
             Tensor.From(labels, items.Length).To(_device));
-    }
-
-    private int IndexOf(long item)
-    {
-        var epoch = item / _images.Count;
-        if (epoch != _epoch)
-        {
-            _permutation = _order.Permutation(epoch, _images.Count);
-            _epoch = epoch;
-        }
-
-        return _permutation[item % _images.Count];
     }
 }

@@ -14,12 +14,10 @@ public sealed class ImageBatches : IBatchSource
     private readonly int _timesteps;
     private readonly Device _device;
     private readonly bool _labels;
-    private readonly KeyedRandom _order;
+    private readonly EpochOrder _order;
     private readonly KeyedRandom _mirror;
     private readonly KeyedRandom _time;
     private readonly KeyedRandom _noise;
-    private long _epoch = -1;
-    private int[] _permutation = [];
 
     /// <summary>Prepares batches.</summary>
     /// <param name="images">The pictures.</param>
@@ -34,7 +32,7 @@ public sealed class ImageBatches : IBatchSource
         _flip = flip;
         _device = device;
         _labels = Enumerable.Range(0, images.Count).All(i => images.Label(i) is not null);
-        _order = new KeyedRandom(seed, "training/order");
+        _order = new EpochOrder(images.Count, seed);
         _mirror = new KeyedRandom(seed, "training/mirror");
         _time = new KeyedRandom(seed, "training/time step");
         _noise = new KeyedRandom(seed, "training/noise");
@@ -52,7 +50,7 @@ public sealed class ImageBatches : IBatchSource
         var labels = new long[items.Length];
         for (var k = 0; k < items.Length; k++)
         {
-            var index = IndexOf(items[k]);
+            var index = _order.IndexOf(items[k]);
             var destination = bytes.AsSpan(k * size, size);
             _images[index].CopyTo(destination);
             if (_flip && _mirror.Uniform(0, items[k]) < 0.5)
@@ -68,17 +66,5 @@ public sealed class ImageBatches : IBatchSource
             _time.Integers(0, items, 0, _timesteps).To(_device),
             _noise.Normal(0, items, [c, h, w]).To(_device),
             _labels ? Tensor.From(labels, items.Length).To(_device) : null);
-    }
-
-    private int IndexOf(long item)
-    {
-        var epoch = item / _images.Count;
-        if (epoch != _epoch)
-        {
-            _permutation = _order.Permutation(epoch, _images.Count);
-            _epoch = epoch;
-        }
-
-        return _permutation[item % _images.Count];
     }
 }

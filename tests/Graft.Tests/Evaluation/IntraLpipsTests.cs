@@ -64,8 +64,7 @@ public class IntraLpipsTests
         result.Nearest.ShouldBe([0, 1, 0]);
         result.Distances.ShouldBe([5.0, 5, 50]);
         result.Mean.ShouldBe(20);
-        NearestLpips.LeaveOneOut(Distance, Pixels(0, 100, 130)).ShouldBe([100.0, 30, 30]);
-        Should.Throw<InputException>(() => NearestLpips.LeaveOneOut(Distance, Pixels(0)));
+        NearestNeighbour.LeaveOneOut(Pixels(0, 100, 130), Distance).Select(n => n.Distance).ShouldBe([100.0, 30, 30]);
     }
 
     /// <summary>With the real measure, end to end: two kinds of pictures fall into two clusters.</summary>
