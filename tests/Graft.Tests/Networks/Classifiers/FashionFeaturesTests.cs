@@ -16,7 +16,7 @@ namespace Graft.Tests.Networks.Classifiers;
 /// </summary>
 public class FashionFeaturesTests(ITestOutputHelper output)
 {
-    private const string Sha256 = "22dcdb0ea76d9485a6e1e7dc41a0ef6a241c9ac2eb36a3ae044cdbb543430f5b";
+    private const string Sha256 = "3c3397559666c51ade52865c41163c9f2a10cb035605d580f1cf59cac712589e";
     private const int Few = 200;
     private static readonly string[] Names =
         ["T-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"];
