@@ -31,7 +31,7 @@ internal static class JsonStyle
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException or InvalidOperationException)
         {
-            throw new InputException($"The file {path} cannot be read: {e.Message}", e);
+            throw new InputException($"The file {path} cannot be read: {FileFault.Shorten(e.Message)}", e);
         }
     }
 }
