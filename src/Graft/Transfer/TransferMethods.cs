@@ -30,7 +30,7 @@ public static class TransferMethods
     public static TransferMethod Create(string name, JsonObject? options = null)
     {
         var entry = Entries.FirstOrDefault(e => e.Name == name)
-            ?? throw new InputException($"The method '{name}' is unknown: {string.Join(", ", Entries.Select(e => e.Name))} are known.");
+            ?? throw new InputException($"The method {FileFault.Quote(name)} is unknown: {string.Join(", ", Entries.Select(e => e.Name))} are known.");
         return entry.Create(options ?? []);
     }
 

@@ -115,7 +115,7 @@ public sealed partial record UNet2DOptions
         }
         catch (JsonException e)
         {
-            throw new InputException($"The network configuration {where} cannot be read: {FileFault.Shorten(e.Message)}", e);
+            throw new InputException($"The network configuration {where} cannot be read: {FileFault.Shorten(e.Message.TrimEnd('.'), 240)}.", e);
         }
 
         options.Validate(where);
