@@ -9,8 +9,6 @@ using Graft.Hub;
 using Graft.Recipes;
 using Graft.Torch;
 using Graft.Transfer;
-using Graft.Transfer.AdapterParts;
-using Graft.Transfer.LoraParts;
 
 namespace Graft.Fuzz;
 

@@ -63,7 +63,7 @@ internal static class Worker
 
     private static (bool Finished, long Index) Once(FuzzedParser parser, ulong seed, long from, long count, string file, List<FuzzFault> faults)
     {
-        var start = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo(Environment.ProcessPath!) { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true };
         if (Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet")
             start.ArgumentList.Add(typeof(Worker).Assembly.Location);
         foreach (var argument in (ReadOnlySpan<string>)[Verb, parser.Name, Text(seed), Text(from), Text(count), file])

@@ -15,6 +15,7 @@ namespace Graft.Recipes;
 public static class Recipe
 {
     private const int MaximalDepth = 50;
+    private const int MaximalParts = 10; // with a value of the deepest nesting still less than the 64 levels that JSON may have
     private const int MaximalValues = 100_000;
     private static readonly JsonSerializerOptions Strict = new()
     {
@@ -77,6 +78,8 @@ public static class Recipe
         if (equals <= 0)
             throw new InputException($"{FileFault.Quote(assignment)} is no assignment: give key=value, as training.steps=500.");
         var keys = assignment[..equals].Split('.');
+        if (keys.Length > MaximalParts)
+            throw new InputException($"{FileFault.Quote(assignment)} is no assignment: its key has {keys.Length} parts, of at most {MaximalParts}.");
         var text = assignment[(equals + 1)..];
         // YAML would take #ffffff for a comment, and the value for null.
         var value = text.StartsWith('#') ? JsonValue.Create(text) : Parse($"value: {text}", assignment)["value"]?.DeepClone();
