@@ -304,14 +304,14 @@ public sealed class DiffusionModel : IDisposable
             // Each level but the last halves the picture, and the way up doubles it again: both must meet.
             var unit = 1 << (options.BlockOutChannels.Length - 1);
             if (height < 1 || width < 1 || options.InChannels * height * width > int.MaxValue)
-                throw new InputException($"The network configuration of {origin} has sample_size {options.SampleSize.ToJsonString()}, which is no size of pictures.");
+                throw new InputException($"The network configuration of {origin} has sample_size {FileFault.Shorten(options.SampleSize.ToJsonString())}, which is no size of pictures.");
             if (height % unit != 0 || width % unit != 0)
-                throw new InputException($"The network configuration of {origin} has sample_size {options.SampleSize.ToJsonString()}: a network of {options.BlockOutChannels.Length} levels takes multiples of {unit}.");
+                throw new InputException($"The network configuration of {origin} has sample_size {FileFault.Shorten(options.SampleSize.ToJsonString())}: a network of {options.BlockOutChannels.Length} levels takes multiples of {unit}.");
             return new ImageShape((int)options.InChannels, height, width);
         }
         catch (Exception e) when (e is FormatException or InvalidOperationException or ArgumentException or OverflowException)
         {
-            throw new InputException($"The network configuration of {origin} has sample_size {options.SampleSize?.ToJsonString()}, which is no size of pictures: give the edge, or [height, width].", e);
+            throw new InputException($"The network configuration of {origin} has sample_size {FileFault.Shorten(options.SampleSize?.ToJsonString() ?? "null")}, which is no size of pictures: give the edge, or [height, width].", e);
         }
     }
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using CsvHelper;
+using Graft.Formats;
 
 namespace Graft.Data;
 
@@ -48,7 +49,7 @@ public sealed class LabelTable
         ArgumentException.ThrowIfNullOrEmpty(fileColumn);
         ArgumentNullException.ThrowIfNull(columns);
         ArgumentOutOfRangeException.ThrowIfZero(columns.Count);
-        var bytes = Formats.InputFile.Read(path);
+        var bytes = InputFile.Read(path);
         try
         {
             _ = new UTF8Encoding(false, throwOnInvalidBytes: true).GetCharCount(bytes);
@@ -82,7 +83,7 @@ public sealed class LabelTable
         {
             var (number, name) = (numbers[0], Rows.First(row => !IsNumber(row.Values[at])));
             throw new InputException(
-                $"The labels '{Path}' mix numbers and names: line {number.Line} says {number.Values[at]} and line {name.Line} '{name.Values[at]}'; "
+                $"The labels '{Path}' mix numbers and names: line {number.Line} says {FileFault.Shorten(number.Values[at])} and line {name.Line} {FileFault.Quote(name.Values[at])}; "
                 + "give either classes from 0, or names, throughout.");
         }
 
@@ -99,7 +100,7 @@ public sealed class LabelTable
                 return Array.BinarySearch(classes, value, StringComparer.Ordinal);
             return int.TryParse(value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) && number >= 0
                 ? number
-                : throw Fault(Path, row.Line, $"says the class {value}; classes are whole numbers from 0");
+                : throw Fault(Path, row.Line, $"says the class {FileFault.Shorten(value)}; classes are whole numbers from 0");
         }
     }
 
@@ -121,12 +122,12 @@ public sealed class LabelTable
             if (file.Length == 0)
                 throw Fault(path, line, $"names no file in the column {fileColumn}; name one, or take the line out");
             if (file[0] == '/' || file.Split('/').Contains(".."))
-                throw Fault(path, line, $"names '{file}'; names must be relative to the folder of pictures");
+                throw Fault(path, line, $"names {FileFault.Quote(file)}; names must be relative to the folder of pictures");
             if (!lines.TryAdd(file, line))
-                throw Fault(path, line, $"names '{file}' again, which line {lines[file]} has already; take one of them out");
+                throw Fault(path, line, $"names {FileFault.Quote(file)} again, which line {lines[file]} has already; take one of them out");
             string[] values = [.. labelsAt.Select(at => record[at])];
             if (Array.IndexOf(values, string.Empty) is >= 0 and var empty)
-                throw Fault(path, line, $"gives '{file}' no {columns[empty]}; give it one, or take the line out");
+                throw Fault(path, line, $"gives {FileFault.Quote(file)} no {columns[empty]}; give it one, or take the line out");
             rows.Add(new LabelRow(line, file, values));
         }
 
@@ -140,7 +141,7 @@ public sealed class LabelTable
         {
             1 => places[0],
             0 => throw new InputException(
-                $"The labels '{path}' have no column '{column}' in line 1, which names {string.Join(", ", header.Select(name => $"'{name}'"))}; "
+                $"The labels '{path}' have no column '{column}' in line 1, which names {FileFault.Shorten(string.Join(", ", header.Select(name => $"'{name}'")))}; "
                 + "rename the column, or say what it is called (labels_file_column, labels_column); fields are parted by commas."),
             _ => throw Fault(path, 1, $"names the column '{column}' twice; rename one of them"),
         };

@@ -12,14 +12,19 @@ internal readonly record struct FileFault(string Path)
         new($"Cannot read '{Path}': {what}; {remedy}.", cause);
 
     /// <summary>Text taken from a file, made fit for a message: short and printable.</summary>
-    public static string Quote(string text)
+    public static string Quote(string? text)
     {
+        text ??= "";
         const int Longest = 80;
         var builder = new StringBuilder("'");
         foreach (var c in text.Length > Longest ? text.AsSpan(0, Longest) : text)
             builder.Append(char.IsControl(c) || char.IsSurrogate(c) ? '?' : c);
         return builder.Append(text.Length > Longest ? "…'" : "'").ToString();
     }
+
+    /// <summary>Text of any length, cut to what a sentence can hold.</summary>
+    public static string Shorten(string text, int longest = 160) =>
+        text.Length <= longest ? text : $"{text.AsSpan(0, char.IsHighSurrogate(text[longest - 1]) ? longest - 1 : longest)}…";
 
     /// <summary>The fault of a file that is of another, well-known kind, or null when the first bytes tell nothing.</summary>
     public InputException? OtherKind(ReadOnlySpan<byte> head)

@@ -18,6 +18,13 @@ internal static class JsonStyle
         new JsonObject(json.OrderBy(p => p.Key, StringComparer.Ordinal).Select(p => KeyValuePair.Create(p.Key, p.Value?.DeepClone())))
             .ToJsonString(Indented) + "\n";
 
+    /// <summary>What the parser says, which may quote the rest of the file, and where.</summary>
+    private static string Reason(Exception fault)
+    {
+        var reason = FileFault.Shorten(fault.Message.Split(" Path: ")[0].Split(" LineNumber: ")[0].TrimEnd('.'));
+        return fault is JsonException { LineNumber: { } line } ? $"{reason}, in line {line + 1}" : reason;
+    }
+
     /// <summary>Reads a file that holds a JSON object.</summary>
     /// <exception cref="InputException">It is missing, or holds something else.</exception>
     internal static JsonObject ReadObject(string path)
@@ -31,7 +38,7 @@ internal static class JsonStyle
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException or InvalidOperationException)
         {
-            throw new InputException($"The file {path} cannot be read: {e.Message}", e);
+            throw new InputException($"The file {path} cannot be read: {Reason(e)}.", e);
         }
     }
 }

@@ -19,7 +19,7 @@ internal sealed record UrlRecord(string Url, string Sha256, long Size, long Modi
                 ? new UrlRecord((string?)json!["url"] ?? "", (string)json["sha256"]!, (long?)json["size"] ?? -1, (long?)json["modified"] ?? 0)
                 : null;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException or InvalidOperationException or FormatException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException or InvalidOperationException or FormatException or ArgumentException)
         {
             return null;
         }

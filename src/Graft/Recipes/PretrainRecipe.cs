@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Graft.Diffusion;
+using Graft.Formats;
 using Graft.Networks;
 using Graft.Torch;
 using Graft.Training;
@@ -49,11 +50,11 @@ public sealed record PretrainRecipe : IPretrainRecipe
         var known = network.ToJson();
         var idle = Network.Select(p => p.Key).FirstOrDefault(key => !key.StartsWith('_') && !known.ContainsKey(key));
         if (idle is not null)
-            throw new InputException($"The key network.{idle} of the recipe {Name} is unknown: the keys are those of diffusers' unet/config.json.");
+            throw new InputException($"The key network.{FileFault.Shorten(idle)} of the recipe {FileFault.Shorten(Name)} is unknown: the keys are those of diffusers' unet/config.json.");
         idle = schedule.Other.Keys.FirstOrDefault(key => !key.StartsWith('_'));
         return idle is null
             ? (network, schedule)
-            : throw new InputException($"The key schedule.{idle} of the recipe {Name} is unknown: the keys are those of diffusers' scheduler_config.json.");
+            : throw new InputException($"The key schedule.{FileFault.Shorten(idle)} of the recipe {FileFault.Shorten(Name)} is unknown: the keys are those of diffusers' scheduler_config.json.");
     }
 
     /// <inheritdoc/>

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Graft.Formats;
 using Graft.Training;
 
 namespace Graft.Recipes;
@@ -29,6 +30,6 @@ public static class PretrainRecipes
     {
         "\"denoiser\"" => Recipe.Bind<PretrainRecipe>(json, "recipe"),
         "\"classifier\"" => Recipe.Bind<ClassifierRecipe>(json, "recipe"),
-        var kind => throw new InputException($"The recipe's kind {kind ?? "null"} is unknown: denoiser (as without the key) and classifier are known."),
+        var kind => throw new InputException($"The recipe's kind {FileFault.Shorten(kind ?? "null")} is unknown: denoiser (as without the key) and classifier are known."),
     };
 }

@@ -15,6 +15,7 @@ namespace Graft.Recipes;
 public static class Recipe
 {
     private const int MaximalDepth = 50;
+    private const int MaximalParts = 10; // with a value of the deepest nesting still less than the 64 levels that JSON may have
     private const int MaximalValues = 100_000;
     private static readonly JsonSerializerOptions Strict = new()
     {
@@ -60,12 +61,12 @@ public static class Recipe
         }
         catch (YamlException e)
         {
-            throw new InputException($"The recipe {where} is no YAML: line {e.Start.Line}: {(e.InnerException?.Message ?? e.Message).TrimEnd('.')}.", e);
+            throw new InputException($"The recipe {where} is no YAML: line {e.Start.Line}: {FileFault.Shorten((e.InnerException?.Message ?? e.Message).TrimEnd('.'))}.", e);
         }
         catch (Exception e) when (e is ArgumentException or InvalidOperationException or FormatException)
         {
             // The parser throws these too where the text is broken.
-            throw new InputException($"The recipe {where} is no YAML: {e.Message.TrimEnd('.')}.", e);
+            throw new InputException($"The recipe {where} is no YAML: {FileFault.Shorten(e.Message.TrimEnd('.'))}.", e);
         }
     }
 
@@ -75,8 +76,10 @@ public static class Recipe
     {
         var equals = assignment.IndexOf('=', StringComparison.Ordinal);
         if (equals <= 0)
-            throw new InputException($"'{assignment}' is no assignment: give key=value, as training.steps=500.");
+            throw new InputException($"{FileFault.Quote(assignment)} is no assignment: give key=value, as training.steps=500.");
         var keys = assignment[..equals].Split('.');
+        if (keys.Length > MaximalParts)
+            throw new InputException($"{FileFault.Quote(assignment)} is no assignment: its key has {keys.Length} parts, of at most {MaximalParts}.");
         var text = assignment[(equals + 1)..];
         // YAML would take #ffffff for a comment, and the value for null.
         var value = text.StartsWith('#') ? JsonValue.Create(text) : Parse($"value: {text}", assignment)["value"]?.DeepClone();
@@ -85,7 +88,7 @@ public static class Recipe
         {
             if (place[key] is null)
                 place[key] = new JsonObject();
-            place = place[key] as JsonObject ?? throw new InputException($"'{assignment}' cannot be set: {key} is a single value.");
+            place = place[key] as JsonObject ?? throw new InputException($"{FileFault.Quote(assignment)} cannot be set: {FileFault.Shorten(key)} is a single value.");
         }
 
         place[keys[^1]] = value;
@@ -104,7 +107,7 @@ public static class Recipe
         if (sizes is not JsonObject { Count: > 0 } named)
             throw new InputException($"The recipe has no sizes, and so none called '{size}'.");
         if (named[size] is not JsonObject chosen)
-            throw new InputException($"The recipe has no size '{size}': {string.Join(", ", named.Select(s => s.Key))} are there.");
+            throw new InputException($"The recipe has no size '{size}': {FileFault.Shorten(string.Join(", ", named.Select(s => s.Key)))} are there.");
         foreach (var (key, value) in chosen)
             Set(recipe, $"{key}={value?.ToJsonString() ?? "null"}");
     }
@@ -119,9 +122,9 @@ public static class Recipe
         }
         catch (JsonException e)
         {
-            var at = e.Path is null or "$" ? where : $"{where}{e.Path[1..]}";
+            var at = e.Path is null or "$" ? where : $"{where}{FileFault.Shorten(e.Path[1..])}";
             var reason = e.Message.Split(" Path:")[0].Split(". ")[0].TrimEnd('.');
-            throw new InputException($"The value of {at} cannot be used: {reason}.", e);
+            throw new InputException($"The value of {at} cannot be used: {FileFault.Shorten(reason)}.", e);
         }
     }
 

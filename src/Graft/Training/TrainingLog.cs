@@ -62,7 +62,7 @@ internal sealed class TrainingLog : IDisposable
         {
             return (long?)JsonNode.Parse(line)?["step"];
         }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException or ArgumentException)
         {
             return null;
         }

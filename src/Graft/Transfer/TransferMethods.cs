@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Graft.Formats;
 using Graft.Adapters;
 using Graft.Networks;
 using Graft.Recipes;
@@ -29,7 +30,7 @@ public static class TransferMethods
     public static TransferMethod Create(string name, JsonObject? options = null)
     {
         var entry = Entries.FirstOrDefault(e => e.Name == name)
-            ?? throw new InputException($"The method '{name}' is unknown: {string.Join(", ", Entries.Select(e => e.Name))} are known.");
+            ?? throw new InputException($"The method {FileFault.Quote(name)} is unknown: {string.Join(", ", Entries.Select(e => e.Name))} are known.");
         return entry.Create(options ?? []);
     }
 
@@ -39,7 +40,7 @@ public static class TransferMethods
     {
         BottleneckAttachment.PeftType => BottleneckAttachment.Restore(network, configuration, where),
         LoraAttachment.PeftType => LoraAttachment.Restore(network, configuration, where),
-        _ => throw new InputException($"The adapter {where} is of kind '{kind}', which is not known here."),
+        _ => throw new InputException($"The adapter {where} is of kind {FileFault.Quote(kind)}, which is not known here."),
     };
 
     private static TransferMethod Bind<T>(JsonObject options)

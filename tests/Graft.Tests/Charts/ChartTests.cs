@@ -1,6 +1,5 @@
 using Graft.Charts;
 using Graft.Formats.Images;
-using Graft.Tests.Formats;
 
 namespace Graft.Tests.Charts;
 

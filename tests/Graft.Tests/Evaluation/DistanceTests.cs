@@ -1,6 +1,5 @@
 using Graft.Data;
 using Graft.Evaluation;
-using Graft.Tests.Formats;
 
 namespace Graft.Tests.Evaluation;
 

@@ -1,5 +1,4 @@
 using Graft.Data;
-using Graft.Tests.Formats;
 
 namespace Graft.Tests.Evaluation;
 

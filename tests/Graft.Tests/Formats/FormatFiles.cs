@@ -56,21 +56,3 @@ internal static class FormatFiles
         }
     }
 }
-
-/// <summary>Splitmix64: the same mutations on every run and machine.</summary>
-internal struct SplitMix
-{
-    private ulong _state;
-
-    public SplitMix(ulong seed) => _state = seed;
-
-    public ulong Next()
-    {
-        var z = _state += 0x9E3779B97F4A7C15;
-        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
-        z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
-        return z ^ (z >> 31);
-    }
-
-    public int Next(int below) => (int)(Next() % (ulong)below);
-}

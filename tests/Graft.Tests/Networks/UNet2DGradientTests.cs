@@ -1,6 +1,5 @@
 using Graft.Diffusion;
 using Graft.Networks;
-using Graft.Tests.Formats;
 using Graft.Torch;
 
 namespace Graft.Tests.Networks;

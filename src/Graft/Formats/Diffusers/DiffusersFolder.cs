@@ -79,7 +79,7 @@ public static partial class DiffusersFolder
         var config = JsonStyle.ReadObject(files.Network);
         var kind = config["_class_name"] is JsonValue name && name.TryGetValue<string>(out var text) ? text : config["_class_name"]?.ToJsonString();
         if (kind is not (null or UNet2DOptions.DiffusersClass or UNet2DOptions.GraftClass))
-            throw new InputException($"The network of {folder} is a {kind}; of diffusers' networks UNet2DModel can be read.");
+            throw new InputException($"The network of {folder} is a {FileFault.Shorten(kind)}; of diffusers' networks UNet2DModel can be read.");
         var scheduler = files.Scheduler
             ?? throw new InputException($"The folder {folder} has no scheduler/scheduler_config.json, which says how noise was added: add the one it was trained with.");
         var options = UNet2DOptions.FromJson(config, files.Network);

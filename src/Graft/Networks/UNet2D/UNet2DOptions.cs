@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Graft.Formats;
 
 namespace Graft.Networks;
 
@@ -114,7 +115,7 @@ public sealed partial record UNet2DOptions
         }
         catch (JsonException e)
         {
-            throw new InputException($"The network configuration {where} cannot be read: {e.Message}", e);
+            throw new InputException($"The network configuration {where} cannot be read: {FileFault.Shorten(e.Message.TrimEnd('.'), 240)}.", e);
         }
 
         options.Validate(where);
@@ -145,10 +146,10 @@ public sealed partial record UNet2DOptions
         Require(levels is > 0 and <= MaximalLevels && DownBlockTypes.Length == levels && UpBlockTypes.Length == levels,
             $"block_out_channels, down_block_types and up_block_types must have one entry for each level, of at most {MaximalLevels}");
         foreach (var type in DownBlockTypes)
-            Require(type is "DownBlock2D" or "AttnDownBlock2D" or "ResnetDownsampleBlock2D", $"the down block type '{type}' is unknown (DownBlock2D, AttnDownBlock2D and ResnetDownsampleBlock2D are known)");
+            Require(type is "DownBlock2D" or "AttnDownBlock2D" or "ResnetDownsampleBlock2D", $"the down block type {FileFault.Quote(type)} is unknown (DownBlock2D, AttnDownBlock2D and ResnetDownsampleBlock2D are known)");
         foreach (var type in UpBlockTypes)
-            Require(type is "UpBlock2D" or "AttnUpBlock2D" or "ResnetUpsampleBlock2D", $"the up block type '{type}' is unknown (UpBlock2D, AttnUpBlock2D and ResnetUpsampleBlock2D are known)");
-        Require(ActFn is "silu" or "swish" or "mish" or "gelu" or "relu", $"act_fn '{ActFn}' is unknown (silu, swish, mish, gelu and relu are known)");
+            Require(type is "UpBlock2D" or "AttnUpBlock2D" or "ResnetUpsampleBlock2D", $"the up block type {FileFault.Quote(type)} is unknown (UpBlock2D, AttnUpBlock2D and ResnetUpsampleBlock2D are known)");
+        Require(ActFn is "silu" or "swish" or "mish" or "gelu" or "relu", $"act_fn {FileFault.Quote(ActFn)} is unknown (silu, swish, mish, gelu and relu are known)");
         Require(Dropout is >= 0 and <= 1, $"dropout {Dropout} must lie between 0 and 1");
         Require(NormNumGroups > 0 && AttnNormNumGroups is null or > 0, "norm_num_groups and attn_norm_num_groups must be positive");
         Require(AttnNormNumGroups is null || BlockOutChannels[^1] % AttnNormNumGroups == 0, $"block_out_channels {BlockOutChannels[^1]} is not a multiple of attn_norm_num_groups {AttnNormNumGroups}");
@@ -162,11 +163,11 @@ public sealed partial record UNet2DOptions
         Require(NumTrainTimesteps is null or (> 0 and <= MaximalEntries), $"num_train_timesteps must lie between 1 and {MaximalEntries}");
         Require(LayersPerBlock is > 0 and < 100, "layers_per_block must lie between 1 and 99");
         Require(InChannels is > 0 and <= MaximalChannels && OutChannels is > 0 and <= MaximalChannels, $"in_channels and out_channels must lie between 1 and {MaximalChannels}");
-        Require(TimeEmbeddingType is "positional" or "fourier" or "learned", $"time_embedding_type '{TimeEmbeddingType}' is unknown");
+        Require(TimeEmbeddingType is "positional" or "fourier" or "learned", $"time_embedding_type {FileFault.Quote(TimeEmbeddingType)} is unknown");
         Require(TimeEmbeddingType != "learned" || NumTrainTimesteps > 0, "a learned time embedding needs num_train_timesteps");
-        Require(ResnetTimeScaleShift is "default" or "scale_shift", $"resnet_time_scale_shift '{ResnetTimeScaleShift}' is unknown");
+        Require(ResnetTimeScaleShift is "default" or "scale_shift", $"resnet_time_scale_shift {FileFault.Quote(ResnetTimeScaleShift)} is unknown");
         Require(DownsampleType is "conv" or "resnet" && UpsampleType is "conv" or "resnet", "downsample_type and upsample_type are conv or resnet");
-        Require(ClassEmbedType is null or "timestep" or "identity", $"class_embed_type '{ClassEmbedType}' is unknown");
+        Require(ClassEmbedType is null or "timestep" or "identity", $"class_embed_type {FileFault.Quote(ClassEmbedType)} is unknown");
         for (var i = 0; i < levels; i++)
         {
             var channels = BlockOutChannels[i];

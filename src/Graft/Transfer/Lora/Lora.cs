@@ -12,7 +12,7 @@ namespace Graft.Transfer;
 public sealed record Lora : TransferMethod
 {
     internal const string MethodName = "lora";
-    private const int LargestRank = 4096;
+    internal const int LargestRank = 4096;
     private static readonly string[] UsualTargets = ["to_q", "to_k", "to_v", "to_out.0", "conv1", "conv2"];
 
     /// <inheritdoc/>

@@ -1,6 +1,7 @@
 using System.IO.Enumeration;
 using System.Text.Json.Nodes;
 using Graft.Adapters;
+using Graft.Formats;
 using Graft.Networks;
 using Graft.Torch;
 
@@ -22,7 +23,7 @@ internal sealed class LoraAttachment : Attachment
         var layers = network.Modules().Where(m => m.Module is Linear or Conv2d).ToList();
         var idle = targets.FirstOrDefault(pattern => !layers.Any(l => Matches(pattern, l.Name)));
         if (idle is not null || targets.Count == 0)
-            throw new InputException($"The pattern '{idle}' of the option targets matches no linear or convolution layer: `graft inspect --parameters` lists their names.");
+            throw new InputException($"The pattern {FileFault.Quote(idle)} of the option targets matches no linear or convolution layer: `graft inspect --parameters` lists their names.");
         foreach (var (name, layer) in layers.Where(l => targets.Any(pattern => Matches(pattern, l.Name))))
             _branches.Add(name, Add(name, new LowRank((WeightedModule)layer, rank, alpha)));
     }
@@ -84,13 +85,17 @@ internal sealed class LoraAttachment : Attachment
             var rank = (long)configuration["r"]!;
             var alpha = (double)configuration["lora_alpha"]!;
             var targets = configuration["target_modules"]!.AsArray().Select(n => (string)n!).ToList();
-            if (rank < 1 || !double.IsFinite(alpha))
-                throw new FormatException("r must be at least 1 and lora_alpha a number");
+            if (rank is < 1 or > Lora.LargestRank || !double.IsFinite(alpha))
+                throw new FormatException("r or lora_alpha is out of range");
             return new LoraAttachment(network, rank, alpha, targets);
+        }
+        catch (InputException e)
+        {
+            throw new InputException($"The adapter's configuration {where} does not fit its source: {e.Message}", e);
         }
         catch (Exception e) when (e is NullReferenceException or InvalidOperationException or FormatException)
         {
-            throw new InputException($"The adapter's configuration {where} cannot be read: r, lora_alpha and target_modules (a list) are due.", e);
+            throw new InputException($"The adapter's configuration {where} cannot be read: r (from 1 to {Lora.LargestRank}), lora_alpha and target_modules (a list) are due.", e);
         }
     }
 

@@ -147,9 +147,17 @@ public sealed class DiffusersFolderFaultTests : IDisposable
     public void Damaged_bytes_end_in_success_or_a_sentence(string file)
     {
         var target = Path.Combine(_folder, file);
-        var original = Path.Combine(UNet2DFixtures.InRepository("new_class_conditional"), file);
-        var (tried, broken) = Mutations.Run([original], target, _ => TryLoad(), 500);
-        (tried, broken).ShouldBe((500, 0));
+        var parser = Parsers.Find(file == Network ? "network-config" : "scheduler-config") with
+        {
+            Open = _ => path =>
+            {
+                File.Copy(path, target, overwrite: true);
+                TryLoad();
+            },
+            NamesFile = false, // the folder is this test's
+        };
+        using var fuzzer = new Fuzzer(parser, seed: 2);
+        fuzzer.Run(0, 500).Faults.ShouldBeEmpty();
     }
 
     [Theory]

@@ -1,7 +1,6 @@
 using System.Text.Json.Nodes;
 using Graft.Formats;
 using Graft.Networks;
-using Graft.Tests.Formats;
 using Graft.Tests.Training;
 using Graft.Torch;
 
