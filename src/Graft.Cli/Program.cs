@@ -88,6 +88,7 @@ internal static class Program
         SampleCommand.Create(),
         EvaluateCommand.Create(),
         PretrainCommand.Create(),
+        CompareCommand.Create(),
         PullCommand.Create(),
         ConvertCommand.Create(),
         InspectCommand.Create(),

@@ -1,7 +1,6 @@
 using Graft.Data;
 using Graft.Evaluation;
 using Graft.Networks;
-using Graft.Tests.Formats;
 using Graft.Torch;
 
 namespace Graft.Tests.Evaluation;

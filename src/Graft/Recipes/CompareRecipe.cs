@@ -1,0 +1,120 @@
+using System.Text.Json.Nodes;
+using Graft.Training;
+using Graft.Transfer;
+
+namespace Graft.Recipes;
+
+/// <summary>Several methods from one source to one or more targets, with several seeds, measured at the same steps.</summary>
+public sealed record CompareRecipe
+{
+    /// <summary>A short name.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>What it shows, and how long it takes.</summary>
+    public string About { get; init; } = "";
+
+    /// <summary>The pretrained model.</summary>
+    public required string Source { get; init; }
+
+    /// <summary>The folder of cells and reports.</summary>
+    public required string Out { get; init; }
+
+    /// <summary><c>auto</c>, <c>cpu</c>, <c>cuda</c> or <c>cuda:N</c>.</summary>
+    public string Device { get; init; } = "auto";
+
+    /// <summary>The targets by name.</summary>
+    public required IReadOnlyDictionary<string, CompareTarget> Targets { get; init; }
+
+    /// <summary>The methods by the names that the report gives them.</summary>
+    public required IReadOnlyDictionary<string, CompareMethod> Methods { get; init; }
+
+    /// <summary>The training loop's settings, over each method's defaults; <see cref="At"/> takes the place of steps and checkpoints.</summary>
+    public JsonObject Training { get; init; } = [];
+
+    /// <summary>Seeds; each is a cell.</summary>
+    public required IReadOnlyList<long> Seeds { get; init; }
+
+    /// <summary>Steps at which every method is measured, rising; the last is the budget.</summary>
+    public required IReadOnlyList<long> At { get; init; }
+
+    /// <summary>Samples of a measurement.</summary>
+    public int Samples { get; init; } = 500;
+
+    /// <summary>The sampler.</summary>
+    public string Sampler { get; init; } = "ddim";
+
+    /// <summary>Its updates.</summary>
+    public int SampleSteps { get; init; } = 20;
+
+    /// <summary>Feature networks, as <c>graft evaluate --features</c> takes them. One that begins with <c>?</c> is left out, and said so, where its files are not there.</summary>
+    public IReadOnlyList<string> Features { get; init; } = [];
+
+    /// <summary>Checks everything that can be checked without data and without libtorch.</summary>
+    /// <exception cref="InputException">Something does not fit.</exception>
+    public void Check()
+    {
+        Require(Targets.Count > 0 && Methods.Count > 0 && Seeds.Count > 0, "needs at least one of targets, methods and seeds");
+        Require(At.Count > 0 && At[0] >= 1 && At.Zip(At.Skip(1)).All(p => p.First < p.Second), "needs rising steps in at, from 1");
+        Require(Seeds.Distinct().Count() == Seeds.Count, "names a seed twice");
+        Require(Samples >= 2, $"asks for {Samples} samples: give 2 or more");
+        foreach (var name in Targets.Keys.Concat(Methods.Keys))
+            Require(name.Length > 0 && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_'), $"has the name '{name}': letters, digits, - and _ can be part of a file name");
+        _ = Sampling.Sampler.Parse(Sampler, SampleSteps);
+        foreach (var name in Methods.Keys)
+            _ = CreateMethod(name, Seeds[0], At[^1]);
+
+        void Require(bool holds, string fault)
+        {
+            if (!holds)
+                throw new InputException($"The comparison {Name} {fault}.");
+        }
+    }
+
+    /// <summary>A method with its options, trained to a step.</summary>
+    /// <param name="name">Its name in <see cref="Methods"/>.</param>
+    /// <param name="seed">The seed.</param>
+    /// <param name="steps">The step.</param>
+    /// <exception cref="InputException">An option is unknown or out of range.</exception>
+    public TransferMethod CreateMethod(string name, long seed, long steps)
+    {
+        var given = Methods[name];
+        var method = TransferMethods.Create(given.Method, given.MethodOptions);
+        var training = Recipe.Describe(method.Training);
+        foreach (var (key, value) in Training.Concat(given.Training))
+            training[key] = value?.DeepClone();
+        method = method with
+        {
+            Training = Recipe.Bind<TrainingOptions>(training, $"training of {name}") with
+            {
+                Seed = seed, Steps = steps, CheckpointEvery = 0, KeepCheckpoints = 1, SampleEvery = 0, MeterEvery = 0,
+            },
+        };
+        method.Training.Validate();
+        return method.Training.Decay == LearningRateDecay.Constant
+            ? method
+            : throw new InputException($"The comparison {Name} measures on the way, where a falling learning rate would depend on the budget: set training.decay constant.");
+    }
+}
+
+/// <summary>A target of a comparison.</summary>
+public sealed record CompareTarget
+{
+    /// <summary>The few pictures that are trained on.</summary>
+    public required DataOptions Training { get; init; }
+
+    /// <summary>Other pictures of the same domain, which nothing is trained on: what samples are held against.</summary>
+    public required DataOptions Reference { get; init; }
+}
+
+/// <summary>A method of a comparison.</summary>
+public sealed record CompareMethod
+{
+    /// <summary>The method's name.</summary>
+    public required string Method { get; init; }
+
+    /// <summary>Its own options.</summary>
+    public JsonObject MethodOptions { get; init; } = [];
+
+    /// <summary>Settings of the training loop that are this method's only.</summary>
+    public JsonObject Training { get; init; } = [];
+}

@@ -1,0 +1,154 @@
+using System.Text.Json.Nodes;
+using Graft.Comparison;
+using Graft.Data;
+using Graft.Formats.Images;
+using Graft.Recipes;
+using Graft.Tests.Training;
+using Graft.Training;
+
+namespace Graft.Tests.Comparison;
+
+public sealed class ComparisonTests : IDisposable
+{
+    private readonly TemporaryFolder _temporary = new();
+
+    public ComparisonTests()
+    {
+        TinyModel.Save(_temporary["source"]);
+        var pictures = new TinyPictures(count: 10);
+        foreach (var (folder, from, to) in new[] { ("few", 0, 4), ("rest", 4, 10) })
+        {
+            Directory.CreateDirectory(_temporary[folder]);
+            for (var i = from; i < to; i++)
+                ImageCodec.SavePng(_temporary[$"{folder}/{i}.png"], pictures.ToPicture(i));
+        }
+    }
+
+    public void Dispose() => _temporary.Dispose();
+
+    [Fact]
+    public void Finished_cells_are_kept_and_missing_ones_come_out_the_same()
+    {
+        var recipe = Bind();
+        Run(recipe);
+        var cells = Directory.GetFiles(_temporary["out"], "step-*.json", SearchOption.AllDirectories).Order().ToList();
+        cells.Count.ShouldBe(1 + (2 * 2 * 2));
+        var before = cells.ToDictionary(c => c, Values);
+        File.Delete(cells[^1]);
+        var kept = cells[0..^1].ToDictionary(c => c, File.GetLastWriteTimeUtc);
+        Run(recipe);
+        foreach (var (cell, time) in kept)
+            File.GetLastWriteTimeUtc(cell).ShouldBe(time);
+        Values(cells[^1]).ShouldBe(before[cells[^1]]);
+
+        static string Values(string path)
+        {
+            var json = JsonNode.Parse(File.ReadAllText(path))!.AsObject();
+            json.Remove("training_seconds");
+            json.Remove("sampling_seconds");
+            return json.ToJsonString();
+        }
+    }
+
+    [Fact]
+    public void Measuring_on_the_way_changes_nothing_at_the_end()
+    {
+        Run(Bind());
+        Run(Bind(r => (r["at"], r["out"]) = (new JsonArray(4), _temporary["other"])));
+        Model("out").ShouldBe(Model("other"));
+
+        string Model(string folder) =>
+            (string)JsonNode.Parse(File.ReadAllText(_temporary[$"{folder}/cells/tiny/finetune/seed-2/step-000004.json"]))!["model"]!;
+    }
+
+    [Fact]
+    public void The_report_gathers_seeds_and_needs_no_other_file()
+    {
+        var recipe = Bind();
+        Run(recipe);
+        var table = new ComparisonTable(recipe);
+        table.Progress.ShouldBe((9, 9));
+        var column = table.Columns.Single(c => c.Value == "memorised_share");
+        var spread = table.At("tiny", "finetune", 4, column)!.Value;
+        spread.Seeds.ShouldBe(2);
+        table.Write();
+        var markdown = File.ReadAllText(_temporary["out/results.md"]);
+        markdown.ShouldContain("| source | 0 |");
+        markdown.ShouldContain("| slow | 4 |");
+        JsonNode.Parse(File.ReadAllText(_temporary["out/results.json"]))!.AsArray().Count.ShouldBe(9);
+        var page = File.ReadAllText(ComparisonPage.Write(table));
+        page.ShouldContain("data:image/png;base64,");
+        page.ShouldContain("a &lt;b&gt; name");
+        page.ShouldNotContain("src=\"http");
+        page.ShouldNotContain("<b> name");
+    }
+
+    [Theory]
+    [InlineData("at", "[4, 2]", "rising steps")]
+    [InlineData("at", "[]", "rising steps")]
+    [InlineData("seeds", "[1, 1]", "a seed twice")]
+    [InlineData("samples", "1", "2 or more")]
+    [InlineData("sampler", "\"euler\"", "euler")]
+    [InlineData("methods", """{"../x": {"method": "finetune"}}""", "../x")]
+    [InlineData("methods", """{"x": {"method": "finetuned"}}""", "finetuned")]
+    [InlineData("methods", """{"x": {"method": "lora", "method_options": {"rang": 2}}}""", "rang")]
+    [InlineData("training", """{"decay": "cosine"}""", "training.decay constant")]
+    [InlineData("training", """{"stepps": 3}""", "stepps")]
+    public void What_cannot_be_compared_is_refused(string key, string value, string says) =>
+        Should.Throw<InputException>(() => Bind(r => r[key] = JsonNode.Parse(value)).Check()).Message.ShouldContain(says);
+
+    [Fact]
+    public void A_feature_network_that_is_not_there_is_left_out_only_where_the_recipe_allows_it()
+    {
+        using var allowed = new ComparisonRun(Bind(r => r["features"] = new JsonArray("?nothing-here")), new TrainingRun());
+        Should.Throw<InputException>(() => new ComparisonRun(Bind(r => r["features"] = new JsonArray("nothing-here")), new TrainingRun())).Message.ShouldContain("nothing-here");
+    }
+
+    [Fact]
+    public void The_projects_recipes_can_be_run()
+    {
+        var json = Recipe.Read(Path.Combine(SharedFiles.Repository, "recipes", "fashion-few-shot.yaml"));
+        foreach (var size in new[] { "ci", "small", "full" })
+        {
+            var sized = (JsonObject)json.DeepClone();
+            Recipe.ApplySize(sized, size);
+            Recipe.Bind<CompareRecipe>(sized, "recipe").Check();
+        }
+    }
+
+    private static void Run(CompareRecipe recipe)
+    {
+        using var run = new ComparisonRun(recipe, new TrainingRun());
+        run.Run();
+    }
+
+    private CompareRecipe Bind(Action<JsonObject>? change = null)
+    {
+        var json = new JsonObject
+        {
+            ["name"] = "a <b> name",
+            ["source"] = _temporary["source"],
+            ["out"] = _temporary["out"],
+            ["targets"] = new JsonObject
+            {
+                ["tiny"] = new JsonObject
+                {
+                    ["training"] = new JsonObject { ["folder"] = _temporary["few"] },
+                    ["reference"] = new JsonObject { ["folder"] = _temporary["rest"] },
+                },
+            },
+            ["methods"] = new JsonObject
+            {
+                ["finetune"] = new JsonObject { ["method"] = "finetune" },
+                ["slow"] = new JsonObject { ["method"] = "lora", ["method_options"] = new JsonObject { ["rank"] = 1 }, ["training"] = new JsonObject { ["learning_rate"] = 1e-6 } },
+            },
+            ["training"] = new JsonObject { ["batch_size"] = 4 },
+            ["seeds"] = new JsonArray(1, 2),
+            ["at"] = new JsonArray(2, 4),
+            ["samples"] = 4,
+            ["sample_steps"] = 2,
+        };
+        change?.Invoke(json);
+        return Recipe.Bind<CompareRecipe>(json, "recipe");
+    }
+}
