@@ -104,18 +104,6 @@ public sealed class ComparisonTests : IDisposable
         Should.Throw<InputException>(() => new ComparisonRun(Bind(r => r["features"] = new JsonArray("nothing-here")), new TrainingRun())).Message.ShouldContain("nothing-here");
     }
 
-    [Fact]
-    public void The_projects_recipes_can_be_run()
-    {
-        var json = Recipe.Read(Path.Combine(SharedFiles.Repository, "recipes", "fashion-few-shot.yaml"));
-        foreach (var size in new[] { "ci", "small", "full" })
-        {
-            var sized = (JsonObject)json.DeepClone();
-            Recipe.ApplySize(sized, size);
-            Recipe.Bind<CompareRecipe>(sized, "recipe").Check();
-        }
-    }
-
     private static void Run(CompareRecipe recipe)
     {
         using var run = new ComparisonRun(recipe, new TrainingRun());

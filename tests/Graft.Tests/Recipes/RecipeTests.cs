@@ -191,6 +191,13 @@ public class RecipeTests
             return plan;
         }
 
+        if (json.ContainsKey("targets"))
+        {
+            var comparison = Recipe.Bind<CompareRecipe>(json, "recipe");
+            comparison.Check();
+            return comparison;
+        }
+
         var adaptation = Recipe.Bind<AdaptRecipe>(json, "recipe");
         adaptation.CreateMethod();
         return adaptation;
