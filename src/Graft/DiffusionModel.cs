@@ -166,7 +166,7 @@ public sealed class DiffusionModel : IDisposable
         TorchRuntime.Run(() =>
         {
             attachment.MoveTo(Device);
-            attachment.Attach(Network);
+            attachment.Attach();
         });
         Attachment = attachment;
     }

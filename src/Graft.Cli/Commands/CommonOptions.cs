@@ -13,6 +13,11 @@ internal static class CommonOptions
         DefaultValueFactory = _ => "auto",
     };
 
+    internal static Option<string?> Source() => new("--source")
+    {
+        Description = "Where an adapter's source model lies, if not where the adapter's folder says.",
+    };
+
     internal static Option<string[]> Set() => new("--set")
     {
         Description = "Override any value of the recipe: key=value, as training.steps=500; may be repeated.",

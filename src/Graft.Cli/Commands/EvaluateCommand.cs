@@ -34,10 +34,10 @@ internal static class EvaluateCommand
         };
         var output = new Option<string?>("--out") { Description = "Folder for evaluation.json, nearest.png and memorisation.png; without it nothing is written." };
         var json = new Option<bool>("--json") { Description = "Print evaluation.json instead of the table (default: no).", DefaultValueFactory = _ => false };
-        var device = CommonOptions.Device();
+        var (device, source) = (CommonOptions.Device(), CommonOptions.Source());
         var command = new Command("evaluate", "Measure samples of a model, or a folder of pictures: how many are copies of training pictures.")
         {
-            what, target, training, mirrored, count, sampler, steps, eta, seed, labels, batch, features, output, json, device,
+            what, target, training, mirrored, count, sampler, steps, eta, seed, labels, batch, features, source, output, json, device,
         };
         command.SetAction((parsed, token) =>
         {
@@ -48,7 +48,9 @@ internal static class EvaluateCommand
             var trained = parsed.GetValue(training) is { } named ? DataReference.Of(named) : domain;
             var path = parsed.GetRequiredValue(what);
             var drawing = new Drawing(
-                path, how, parsed.GetValue(count), parsed.GetValue(seed), parsed.GetRequiredValue(labels), parsed.GetValue(batch), parsed.GetRequiredValue(device), token);
+                path, how, parsed.GetValue(count), parsed.GetValue(seed), parsed.GetRequiredValue(labels), parsed.GetValue(batch), parsed.GetRequiredValue(device), parsed.GetValue(source), token);
+            // Before anything is drawn, which takes longer than to find that a file is not there.
+            using var spaces = new FeatureSpaces(parsed.GetRequiredValue(features), Device.Parse(parsed.GetRequiredValue(device)), Terminal.Warning);
 
             var (samples, origin, data) = DiffusionModel.Is(path) || !Directory.Exists(path)
                 ? FromModel(drawing, Open)
@@ -61,10 +63,7 @@ internal static class EvaluateCommand
                 Mirrored = parsed.GetValue(mirrored) || trained.Flip,
                 Seed = parsed.GetValue(seed),
             };
-            var spaces = parsed.GetRequiredValue(features).Select(text => FeatureSpace.Open(text, Device.Parse(parsed.GetRequiredValue(device)))).ToList();
-            var report = EvaluationReport.Of(input, origin, [.. EvaluationReport.Metrics, .. spaces.SelectMany(s => s.Metrics(input.Mirrored))], token);
-            foreach (var space in spaces)
-                space.Dispose();
+            var report = EvaluationReport.Of(input, origin, [.. EvaluationReport.Metrics, .. spaces.Metrics(input.Mirrored)], token);
             var files = parsed.GetValue(output) is { } folder ? report.Write(folder) : [];
             if (parsed.GetValue(json))
                 Terminal.Result(report.ToJsonText().TrimEnd());
@@ -83,7 +82,7 @@ internal static class EvaluateCommand
 
     private static (IImageSource Samples, JsonObject Origin, T Data) FromModel<T>(Drawing drawing, Func<ImageShape, T> open)
     {
-        using var model = DiffusionModel.Load(drawing.Path, Device.Parse(drawing.Device));
+        using var model = DiffusionModel.Load(drawing.Path, Device.Parse(drawing.Device), drawing.Source);
         var data = open(model.Shape); // before the samples, which take longer
         var labels = drawing.Labels.Length == 0 ? null : drawing.Labels;
         var samples = ProgressDisplay.Sample("sampling", progress => model.Sample(
@@ -144,5 +143,5 @@ internal static class EvaluateCommand
 
     /// <summary>What is drawn, and how.</summary>
     private sealed record Drawing(
-        string Path, Sampler Sampler, int? Count, long Seed, int[] Labels, int Batch, string Device, CancellationToken Token);
+        string Path, Sampler Sampler, int? Count, long Seed, int[] Labels, int Batch, string Device, string? Source, CancellationToken Token);
 }

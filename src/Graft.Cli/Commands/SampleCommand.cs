@@ -25,10 +25,10 @@ internal static class SampleCommand
         var output = new Option<string>("--out") { Description = "Folder for the pictures and a sheet of them, grid.png (or .jpg).", Required = true };
         var format = new Option<string>("--format") { Description = "Of the files: png (keeps every pixel) or jpg.", DefaultValueFactory = _ => "png" };
         var quality = new Option<int>("--quality") { Description = "Of JPEG files: 1 (smallest) to 100 (best).", DefaultValueFactory = _ => 95 };
-        var device = CommonOptions.Device();
+        var (device, source) = (CommonOptions.Device(), CommonOptions.Source());
         var command = new Command("sample", "Draw pictures from a model: PNG or JPEG files and a sheet.")
         {
-            model, count, sampler, steps, timesteps, eta, clip, noClip, threshold, seed, labels, batch, output, format, quality, device,
+            model, count, sampler, steps, timesteps, eta, clip, noClip, threshold, seed, labels, batch, source, output, format, quality, device,
         };
         command.SetAction((parsed, token) =>
         {
@@ -49,7 +49,7 @@ internal static class SampleCommand
             {
                 Clipping = ClippingOf(parsed.GetValue(clip), parsed.GetValue(noClip), parsed.GetValue(threshold)),
             };
-            using var loaded = DiffusionModel.Load(parsed.GetRequiredValue(model), Device.Parse(parsed.GetRequiredValue(device)));
+            using var loaded = DiffusionModel.Load(parsed.GetRequiredValue(model), Device.Parse(parsed.GetRequiredValue(device)), parsed.GetValue(source));
             if (parsed.GetValue(timesteps) is { } spec)
             {
                 var visited = loaded.Schedule.Timesteps(spec);

@@ -16,8 +16,8 @@ public abstract class Attachment : Module
     /// <summary>Whether it can be worked into the network's own weights.</summary>
     public virtual bool CanMerge => false;
 
-    /// <summary>Connects it with its network.</summary>
-    public abstract void Attach(UNet2D network);
+    /// <summary>Connects it with the network that it was made for.</summary>
+    public abstract void Attach();
 
     /// <summary>Its settings, as <c>adapter_config.json</c> holds them.</summary>
     public abstract JsonObject Configuration();

@@ -38,7 +38,8 @@ public sealed class ComparisonRun : IDisposable
     private readonly CompareRecipe _recipe;
     private readonly TrainingRun _run;
     private readonly DiffusionModel _source;
-    private readonly List<FeatureSpace> _spaces = [];
+    private readonly string _fingerprint;
+    private readonly FeatureSpaces? _spaces;
     private readonly Dictionary<string, (IImageSource Training, IImageSource Reference)> _targets = [];
 
     /// <summary>Opens source, targets and feature networks.</summary>
@@ -55,17 +56,8 @@ public sealed class ComparisonRun : IDisposable
         {
             foreach (var (name, target) in recipe.Targets)
                 _targets[name] = (Open(target.Training), Open(target.Reference));
-            foreach (var text in recipe.Features)
-            {
-                try
-                {
-                    _spaces.Add(FeatureSpace.Open(text.TrimStart('?'), device));
-                }
-                catch (InputException e) when (text.StartsWith('?'))
-                {
-                    run.Logger.LogWarning("The feature network {Text} is left out: {Reason}", text[1..], e.Message);
-                }
-            }
+            _spaces = new FeatureSpaces(recipe.Features, device, text => run.Logger.LogWarning("{Warning}", text));
+            _fingerprint = _source.Fingerprint();
         }
         catch
         {
@@ -117,15 +109,13 @@ public sealed class ComparisonRun : IDisposable
             var method = _recipe.CreateMethod(cell.Method, cell.Seed, cell.Step);
             using var model = method.Adapt(_source, _targets[cell.Target].Training, _run with { Folder = run, Resume = Directory.Exists(run) });
             Measure(cell, model, TrainingSeconds(run));
-            // The last step's weights are the result; a longer comparison goes on from them.
         }
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (var space in _spaces)
-            space.Dispose();
+        _spaces?.Dispose();
         _source.Dispose();
     }
 
@@ -139,7 +129,7 @@ public sealed class ComparisonRun : IDisposable
         var flip = cell.Step > 0 && _recipe.CreateMethod(cell.Method, cell.Seed, cell.Step).Training.Flip;
         var input = new EvaluationInput { Samples = samples, Target = reference, Training = training, Mirrored = flip, Seed = cell.Seed };
         var report = EvaluationReport.Of(
-            input, metrics: [.. EvaluationReport.Metrics, .. _spaces.SelectMany(s => s.Metrics(flip))], cancellationToken: _run.CancellationToken);
+            input, metrics: [.. EvaluationReport.Metrics, .. _spaces!.Metrics(flip)], cancellationToken: _run.CancellationToken);
         var json = new JsonObject
         {
             ["target"] = cell.Target,
@@ -147,7 +137,7 @@ public sealed class ComparisonRun : IDisposable
             ["seed"] = cell.Seed,
             ["step"] = cell.Step,
             ["model"] = model.Fingerprint(),
-            ["source"] = _source.Fingerprint(),
+            ["source"] = _fingerprint,
             ["samples"] = new JsonObject { ["count"] = samples.Count, ["sampler"] = sampler.Name, ["steps"] = sampler.Steps },
             ["training_pictures"] = training.Count,
             ["reference_pictures"] = reference.Count,

@@ -101,3 +101,45 @@ public sealed class FeatureSpace : IDisposable
             owned.Dispose();
     }
 }
+
+/// <summary>The spaces that a measurement looks through.</summary>
+public sealed class FeatureSpaces : IDisposable
+{
+    private readonly List<FeatureSpace> _spaces = [];
+
+    /// <summary>Opens spaces.</summary>
+    /// <param name="texts">As <see cref="FeatureSpace.Open"/> takes them; one that begins with <c>?</c> is left out where it cannot be opened.</param>
+    /// <param name="device">Where they compute.</param>
+    /// <param name="leftOut">Told what was left out, and why.</param>
+    /// <exception cref="InputException">One cannot be opened.</exception>
+    public FeatureSpaces(IEnumerable<string> texts, Device device = default, Action<string>? leftOut = null)
+    {
+        ArgumentNullException.ThrowIfNull(texts);
+        foreach (var text in texts)
+        {
+            try
+            {
+                _spaces.Add(FeatureSpace.Open(text.TrimStart('?'), device));
+            }
+            catch (InputException e) when (text.StartsWith('?'))
+            {
+                leftOut?.Invoke($"The feature network {text[1..]} is left out: {e.Message}");
+            }
+            catch
+            {
+                Dispose();
+                throw;
+            }
+        }
+    }
+
+    /// <summary>Every metric of every space.</summary>
+    public IEnumerable<IMetric> Metrics(bool mirrored = false) => _spaces.SelectMany(s => s.Metrics(mirrored));
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (var space in _spaces)
+            space.Dispose();
+    }
+}

@@ -27,7 +27,7 @@ internal sealed class BottleneckAttachment : Attachment
     public override string Kind => PeftType;
 
     /// <inheritdoc/>
-    public override void Attach(UNet2D network)
+    public override void Attach()
     {
         foreach (var (block, branch) in _branches)
             block.Side = branch;

@@ -35,7 +35,7 @@ internal sealed class LoraAttachment : Attachment
     public override bool CanMerge => true;
 
     /// <inheritdoc/>
-    public override void Attach(UNet2D network)
+    public override void Attach()
     {
         foreach (var branch in _branches.Values)
             branch.Connect();
