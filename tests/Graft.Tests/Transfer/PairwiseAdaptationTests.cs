@@ -51,7 +51,7 @@ public class PairwiseAdaptationTests
         var pictures = new TinyPictures();
         var options = Options(40) with { Accumulation = 1, LearningRate = 1e-2 };
         using var plain = new Finetune { Training = options }.Adapt(source, pictures);
-        using var kept = new PairwiseAdaptation { Training = options, ImageWeight = 30, HighFrequencyWeight = 30 }.Adapt(source, pictures);
+        using var kept = new PairwiseAdaptation { Training = options, ImageWeight = 30, HighFrequencyWeight = 30, ComparedTogether = 0 }.Adapt(source, pictures);
         Divergence(kept).ShouldBeLessThan(0.7 * Divergence(plain));
 
         double Divergence(DiffusionModel model) => TorchRuntime.Run(() =>
@@ -60,7 +60,7 @@ public class PairwiseAdaptationTests
             using var mode = Autograd.NoGrad();
             var noise = new KeyedRandom(9, "test").Normal(0, [.. Enumerable.Range(0, 16).Select(i => (long)i)], [1, 8, 8]);
             var t = Tensor.Full(40, [16], DType.Int64);
-            return PairwiseLoss.Of(Original(model), Original(source), noise, Tensor.Full(1, [16, 1, 1, 1]), PairwiseForm.Paper).Image.Item();
+            return PairwiseLoss.Of(Original(model), Original(source), noise, Tensor.Full(1, [16, 1, 1, 1]), PairwiseForm.Paper, 16).Image.Item();
 
             Tensor Original(DiffusionModel of) => of.Schedule.PredictedOriginal(of.Denoiser.Predict(noise, t), noise, t);
         });
@@ -106,6 +106,17 @@ public class PairwiseAdaptationTests
     {
         using var source = TinyRun.Model();
         var method = new PairwiseAdaptation { Training = Options(1) with { BatchSize = batch, Accumulation = accumulation } };
+        Should.Throw<InputException>(() => method.Adapt(source, new TinyPictures())).Message.ShouldContain(says);
+    }
+
+    [Theory]
+    [InlineData(2, "compared_together")]
+    [InlineData(-1, "compared_together")]
+    [InlineData(9, "training.batch_size")]
+    public void Groups_that_cannot_be_are_refused(int together, string says)
+    {
+        using var source = TinyRun.Model();
+        var method = new PairwiseAdaptation { Training = Options(1) with { Accumulation = 1 }, ComparedTogether = together };
         Should.Throw<InputException>(() => method.Adapt(source, new TinyPictures())).Message.ShouldContain(says);
     }
 

@@ -40,7 +40,7 @@ public class PairwiseLossTests
         using var scope = new TensorScope();
         // Directions at 0, 90 and 45 degrees; lengths do not matter.
         var x = Tensor.From([2.0, 0, 0, 3, 1, 1], 3, 2);
-        var p = PairwiseSimilarity.LogProbabilities(x).Exp().ToArray<double>();
+        var p = PairwiseSimilarity.LogProbabilities(x, 3).Exp().ToArray<double>();
         var half = Math.Sqrt(0.5);
         double[] due = [Soft(0, half), Soft(half, 0), Soft(0, half), Soft(half, 0), 0.5, 0.5];
         for (var i = 0; i < due.Length; i++)
@@ -55,8 +55,8 @@ public class PairwiseLossTests
         using var scope = new TensorScope();
         var (adapted, source) = (Pictures(1), Pictures(2));
         var (p, q) = (Probabilities(adapted), Probabilities(source));
-        var paper = PairwiseLoss.Of(adapted, source, adapted, Weight(1), PairwiseForm.Paper);
-        var released = PairwiseLoss.Of(adapted, source, adapted, Weight(1), PairwiseForm.Released);
+        var paper = PairwiseLoss.Of(adapted, source, adapted, Weight(1), PairwiseForm.Paper, 4);
+        var released = PairwiseLoss.Of(adapted, source, adapted, Weight(1), PairwiseForm.Released, 4);
         paper.Image.Item().ShouldBe(p.Zip(q).Sum(pair => pair.First * Math.Log(pair.First / pair.Second)), 1e-12);
         released.Image.Item().ShouldBe(p.Zip(q).Average(pair => pair.Second * Math.Log(pair.Second / pair.First)), 1e-12);
         paper.HighFrequency.Item().ShouldBeGreaterThan(0);
@@ -83,11 +83,26 @@ public class PairwiseLossTests
     [Theory]
     [InlineData(PairwiseForm.Paper)]
     [InlineData(PairwiseForm.Released)]
+    public void Groups_are_compared_by_themselves_and_averaged(PairwiseForm form) => TorchRuntime.Run(() =>
+    {
+        using var scope = new TensorScope();
+        // Seven pictures in groups of three: the mean of two losses; the seventh has no part in them.
+        var (adapted, source) = (Pictures(1, 7), Pictures(2, 7));
+        var grouped = PairwiseLoss.Of(adapted, source, adapted, Weight(1, 7), form, 3);
+        PairwiseLoss[] each = [.. new[] { 0, 3 }.Select(i => PairwiseLoss.Of(adapted.Slice(0, i, i + 3), source.Slice(0, i, i + 3), adapted.Slice(0, i, i + 3), Weight(1, 3), form, 3))];
+        grouped.Image.Item().ShouldBe(each.Average(l => l.Image.Item()), 1e-14);
+        grouped.HighFrequency.Item().ShouldBe(each.Average(l => l.HighFrequency.Item()), 1e-14);
+        grouped.Image.Item().ShouldBeGreaterThan(0);
+    });
+
+    [Theory]
+    [InlineData(PairwiseForm.Paper)]
+    [InlineData(PairwiseForm.Released)]
     public void Equal_predictions_have_no_pairwise_loss(PairwiseForm form) => TorchRuntime.Run(() =>
     {
         using var scope = new TensorScope();
         var x = Pictures(1);
-        var loss = PairwiseLoss.Of(x, x, Pictures(3), Weight(1), form);
+        var loss = PairwiseLoss.Of(x, x, Pictures(3), Weight(1), form, 4);
         loss.Image.Item().ShouldBe(0, 1e-15);
         loss.HighFrequency.Item().ShouldBe(0, 1e-15);
         loss.HighFrequencyError.Item().ShouldBeGreaterThan(0);
@@ -101,14 +116,16 @@ public class PairwiseLossTests
         var error = (HaarWavelet.HighFrequency(adapted) - HaarWavelet.HighFrequency(x0)).Square();
         var broken = Tensor.Cat([adapted.Slice(0, 0, 3), adapted.Slice(0, 3, 4) * double.PositiveInfinity]);
         var weight = Tensor.From([1.0, 1, 1, 0], 4, 1, 1, 1);
-        var loss = PairwiseLoss.Of(broken, adapted, x0, weight, PairwiseForm.Paper).HighFrequencyError;
+        var loss = PairwiseLoss.Of(broken, adapted, x0, weight, PairwiseForm.Paper, 4).HighFrequencyError;
         loss.Item().ShouldBe(error.Slice(0, 0, 3).Sum().Item() / error.Count, 1e-12);
     });
 
     [Theory]
-    [InlineData(PairwiseForm.Paper)]
-    [InlineData(PairwiseForm.Released)]
-    public void Gradients_equal_central_differences_in_double_precision(PairwiseForm form) => TorchRuntime.Run(() =>
+    [InlineData(PairwiseForm.Paper, 4)]
+    [InlineData(PairwiseForm.Paper, 2)]
+    [InlineData(PairwiseForm.Released, 4)]
+    [InlineData(PairwiseForm.Released, 3)]
+    public void Gradients_equal_central_differences_in_double_precision(PairwiseForm form, int together) => TorchRuntime.Run(() =>
     {
         using var scope = new TensorScope();
         var (adapted, source, x0) = (Pictures(1), Pictures(2), Pictures(3));
@@ -133,12 +150,13 @@ public class PairwiseLossTests
 
         Tensor Total(Tensor x)
         {
-            var loss = PairwiseLoss.Of(x, source, x0, Weight(0.5), form);
+            var loss = PairwiseLoss.Of(x, source, x0, Weight(0.5), form, together);
             return (loss.Image * 0.7) + (loss.HighFrequency * 1.3) + (loss.HighFrequencyError * 0.2);
         }
     });
 
-    private static Tensor Pictures(long seed) => new KeyedRandom(seed, "pictures").Normal(0, [0, 1, 2, 3], [2, 6, 6], DType.Float64);
+    private static Tensor Pictures(long seed, int count = 4) =>
+        new KeyedRandom(seed, "pictures").Normal(0, [.. Enumerable.Range(0, count).Select(i => (long)i)], [2, 6, 6], DType.Float64);
 
-    private static Tensor Weight(double value) => Tensor.Full(value, [4, 1, 1, 1], DType.Float64);
+    private static Tensor Weight(double value, int count = 4) => Tensor.Full(value, [count, 1, 1, 1], DType.Float64);
 }

@@ -23,7 +23,7 @@ public enum PairwiseForm
 public sealed record PairwiseAdaptation : TransferMethod
 {
     internal const string MethodName = "ddpm-pa";
-    private const int SmallestBatch = 3;
+    private const int Fewest = 3;
 
     /// <inheritdoc/>
     public override string Name => MethodName;
@@ -41,6 +41,12 @@ public sealed record PairwiseAdaptation : TransferMethod
     public double? HighFrequencyErrorWeight { get; init; }
 
     /// <summary>
+    /// How many pictures of a batch are compared with each other, from 3; 0: all. The sums of the pairwise terms grow with it, so the
+    /// weights belong to it: the paper's and the code's to 3, the pictures that each of the authors' devices held.
+    /// </summary>
+    public int ComparedTogether { get; init; } = Fewest;
+
+    /// <summary>
     /// √ᾱ_t below which a picture has no part in L_hfmse. x̃_0 is divided by √ᾱ_t, so where a schedule ends in pure noise the term
     /// would be nothing but the last steps' error. The default leaves the paper's own schedule (linear, √ᾱ_T = 0.0064) as it is.
     /// </summary>
@@ -50,9 +56,11 @@ public sealed record PairwiseAdaptation : TransferMethod
     public override Adaptation Prepare(DiffusionModel source, IImageSource target)
     {
         var weights = Weights();
-        var together = Training.BatchSize / Training.Accumulation;
-        if (together < SmallestBatch)
-            throw new InputException($"{Name} compares the pictures of a batch with each other, and {together} at a time are too few: set training.batch_size / training.accumulation to {SmallestBatch} or more.");
+        if (ComparedTogether is not (0 or >= Fewest))
+            throw new InputException($"The option compared_together is {ComparedTogether}: give {Fewest} or more, or 0 for all pictures of a batch.");
+        var (there, least) = (Training.BatchSize / Training.Accumulation, Math.Max(Fewest, ComparedTogether));
+        if (there < least)
+            throw new InputException($"{Name} compares {least} pictures of a batch with each other, and there are {there} at a time: set training.batch_size / training.accumulation to {least} or more.");
         var model = source.Clone();
         try
         {
@@ -78,7 +86,7 @@ public sealed record PairwiseAdaptation : TransferMethod
         var pairs = PairwiseLoss.Of(
             model.Schedule.PredictedOriginal(noised.Output, noised.X, batch.T),
             model.Schedule.PredictedOriginal(sourceOutput, noised.X, batch.T),
-            batch.X0, share, Form);
+            batch.X0, share, Form, ComparedTogether == 0 ? (int)batch.X0.Size(0) : ComparedTogether);
         var total = denoising.Total + (pairs.Image * weights.Image) + (pairs.HighFrequency * weights.High) + (pairs.HighFrequencyError * weights.HighError);
         return new Loss(total,
         [
