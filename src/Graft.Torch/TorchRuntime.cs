@@ -35,6 +35,11 @@ public static class TorchRuntime
         }
     }
 
+    /// <summary>For loops outside of libtorch: as many threads as operators use, and no more.</summary>
+    /// <param name="cancellationToken">Stops the loop.</param>
+    public static ParallelOptions Parallelism(CancellationToken cancellationToken = default) =>
+        new() { MaxDegreeOfParallelism = Threads, CancellationToken = cancellationToken };
+
     /// <summary>Whether libtorch has been loaded: it is on first use.</summary>
     public static bool IsLoaded => NativeLoader.Loaded;
 

@@ -1,4 +1,5 @@
 using Graft.Formats.Images;
+using Graft.Torch;
 
 namespace Graft.Data;
 
@@ -95,7 +96,7 @@ public sealed class IdxImages : IImageSource
         }
 
         var data = new byte[kept.Length * result.Elements];
-        Parallel.For(0, kept.Length, i =>
+        Parallel.For(0, kept.Length, TorchRuntime.Parallelism(), i =>
         {
             var source = images.Data.AsSpan(kept[i] * height * width, height * width);
             var target = data.AsSpan(i * result.Elements, result.Elements);

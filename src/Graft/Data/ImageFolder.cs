@@ -1,5 +1,6 @@
 using Graft.Formats;
 using Graft.Formats.Images;
+using Graft.Torch;
 
 namespace Graft.Data;
 
@@ -258,7 +259,7 @@ public sealed class ImageFolder : IImageSource
         NativeCodecs.ThrowIfMissing();
         var pictures = new byte[]?[files.Length];
         var reasons = new string?[files.Length];
-        var parallel = new ParallelOptions { CancellationToken = cancellationToken, MaxDegreeOfParallelism = Environment.ProcessorCount };
+        var parallel = TorchRuntime.Parallelism(cancellationToken);
         Parallel.For(0, files.Length, parallel, i =>
         {
             try

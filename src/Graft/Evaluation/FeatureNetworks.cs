@@ -105,7 +105,7 @@ public sealed class InceptionFeatures : IFeatureNetwork
         const int Area = FidInception.Edge * FidInception.Edge;
         var (channels, height, width) = (pictures.Shape.Channels, pictures.Shape.Height, pictures.Shape.Width);
         var values = new float[n * channels * Area];
-        Parallel.For(0, n * channels, plane =>
+        Parallel.For(0, n * channels, TorchRuntime.Parallelism(), plane =>
         {
             var source = pictures[first + (plane / channels)].Slice(plane % channels * height * width, height * width);
             var real = new float[source.Length];

@@ -1,6 +1,7 @@
 using System.Numerics;
 using System.Runtime.InteropServices;
 using Graft.Data;
+using Graft.Torch;
 
 namespace Graft.Evaluation;
 
@@ -35,7 +36,7 @@ public sealed class PixelDistance : IPictureDistance
             throw new InputException($"Pictures of {a.Shape} ({a.Description}) cannot be compared with pictures of {b.Shape} ({b.Description}): bring them to one shape.");
         var largest = 255.0 * 255.0 * a.Shape.Elements;
         var result = new double[a.Count, b.Count];
-        Parallel.For(0, a.Count, new ParallelOptions { CancellationToken = cancellationToken }, i =>
+        Parallel.For(0, a.Count, TorchRuntime.Parallelism(cancellationToken), i =>
         {
             for (var j = 0; j < b.Count; j++)
                 result[i, j] = Math.Sqrt(SquaredDifference(a[i], b[j]) / largest);

@@ -1,3 +1,5 @@
+using Graft.Torch;
+
 namespace Graft.Evaluation;
 
 /// <summary>
@@ -28,7 +30,7 @@ public static class PrecisionRecall
         var balls = new int[m]; // real balls that hold sample j
         var covered = new bool[n]; // whether the ball of real picture i holds a sample
         var recalled = new bool[n]; // whether the ball of a sample holds real picture i
-        Parallel.For(0, n, i =>
+        Parallel.For(0, n, TorchRuntime.Parallelism(), i =>
         {
             for (var j = 0; j < m; j++)
             {
@@ -64,7 +66,7 @@ public static class PrecisionRecall
         if (n <= k)
             throw new InputException($"{Measure} with k = {k} need more than {k} pictures in each set, and one has {n}.");
         var radii = new double[n];
-        Parallel.For(0, n, i =>
+        Parallel.For(0, n, TorchRuntime.Parallelism(), i =>
         {
             var distances = new double[n - 1];
             for (var j = 0; j < n; j++)
@@ -88,7 +90,7 @@ public static class PrecisionRecall
         Matrix.Check(points, reference, Measure);
         ArgumentNullException.ThrowIfNull(radii);
         var inside = new bool[points.GetLength(0)];
-        Parallel.For(0, inside.Length, j =>
+        Parallel.For(0, inside.Length, TorchRuntime.Parallelism(), j =>
         {
             for (var i = 0; i < radii.Length && !inside[j]; i++)
                 inside[j] = Math.Sqrt(Matrix.SquaredDistance(Matrix.Row(reference, i), Matrix.Row(points, j))) <= radii[i];
