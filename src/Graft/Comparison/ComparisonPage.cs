@@ -15,7 +15,6 @@ public static class ComparisonPage
         table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 1em 0; }
         th, td { padding: .25em .7em; border-bottom: 1px solid #ddd; text-align: right; }
         th:first-child, td:first-child { text-align: left; }
-        .best { font-weight: 600; background: #e8f3ea; }
         figure { display: inline-block; margin: .5em; vertical-align: top; }
         figcaption { font-size: 13px; color: #555; max-width: 420px; }
         img { image-rendering: pixelated; max-width: 100%; border: 1px solid #eee; }
@@ -53,7 +52,9 @@ public static class ComparisonPage
         html.Append("<h2>What the numbers mean</h2><ul>");
         foreach (var (word, meaning) in Meanings)
             html.Append(CultureInfo.InvariantCulture, $"<li><b>{word}</b>: {Text(meaning)}</li>");
-        html.Append("</ul><p>The network that looked is in brackets; numbers of different networks, counts or targets cannot be compared. The best mean of a column at the last step is marked; whether it is best beyond the spread of the seeds is for the reader to see.</p>");
+        html.Append("</ul><p>The network that looked is in brackets; numbers of different networks, counts or targets cannot be compared.</p>");
+        if (table.MarksMeaning.Length > 0)
+            html.Append(CultureInfo.InvariantCulture, $"<p>{Text(table.MarksMeaning)}</p>");
         foreach (var target in recipe.Targets.Keys)
             Target(html, table, target);
         return html.Append("</html>\n").ToString();
@@ -62,22 +63,30 @@ public static class ComparisonPage
     private static void Target(StringBuilder html, ComparisonTable table, string target)
     {
         var recipe = table.Recipe;
-        html.Append(CultureInfo.InvariantCulture, $"<h2>{Text(target)}</h2><table><tr><th>method</th><th>step</th><th>seconds</th>");
-        foreach (var column in table.Columns)
-            html.Append(CultureInfo.InvariantCulture, $"<th>{Text(column.Title)} {(column.Higher ? "↑" : "↓")}</th>");
-        html.Append("</tr>");
+        html.Append(CultureInfo.InvariantCulture, $"<h2>{Text(target)}</h2>");
+        Head(html, table);
         foreach (var method in recipe.Methods.Keys.Prepend(ComparisonCell.SourceName))
         {
             foreach (var step in table.Steps(method).Where(s => table.Seconds(target, method, s) is not null))
-            {
-                html.Append(CultureInfo.InvariantCulture, $"<tr><td>{Text(method)}</td><td>{step}</td><td>{table.Seconds(target, method, step)}</td>");
-                foreach (var column in table.Columns)
-                    html.Append(CultureInfo.InvariantCulture, $"<td{(step == recipe.At[^1] && IsBest(table, target, method, column) ? " class=\"best\"" : "")}>{table.At(target, method, step, column)?.ToString() ?? "-"}</td>");
-                html.Append("</tr>");
-            }
+                Row(html, table, target, method, step, step);
         }
 
         html.Append("</table>");
+        foreach (var judge in table.Judges)
+        {
+            html.Append(CultureInfo.InvariantCulture, $"<h3>Each method at its best, which is at its lowest {Text(judge.Title)}</h3>");
+            Head(html, table);
+            foreach (var method in recipe.Methods.Keys)
+            {
+                if (table.BestStep(target, method, judge) is { } best)
+                    Row(html, table, target, method, best, recipe.Baseline is { } baseline ? table.BestStep(target, baseline, judge) ?? best : best);
+            }
+
+            html.Append("</table>");
+            if (table.Columns.FirstOrDefault(c => c.Value == ComparisonTable.Diversity && Space(c) == Space(judge)) is { } diversity)
+                Figure(html, Paths(table, target, judge, diversity), $"{judge.Title} (left is better) against {diversity.Title} (up is better), from step {recipe.At[0]} to {recipe.At[^1]}", "");
+        }
+
         if (recipe.At.Count > 1)
         {
             foreach (var column in table.Columns)
@@ -95,11 +104,41 @@ public static class ComparisonPage
         }
     }
 
-    private static bool IsBest(ComparisonTable table, string target, string method, ComparisonColumn column)
+    private static void Head(StringBuilder html, ComparisonTable table)
     {
-        var step = table.Recipe.At[^1];
-        var means = table.Recipe.Methods.Keys.Select(m => table.At(target, m, step, column)?.Mean).OfType<double>().ToList();
-        return table.At(target, method, step, column)?.Mean is { } own && own.Equals(column.Higher ? means.Max() : means.Min());
+        html.Append("<table><tr><th>method</th><th>step</th><th>seconds</th>");
+        foreach (var column in table.Columns)
+            html.Append(CultureInfo.InvariantCulture, $"<th>{Text(column.Title)} {(column.Higher ? "↑" : "↓")}</th>");
+        html.Append("</tr>");
+    }
+
+    private static void Row(StringBuilder html, ComparisonTable table, string target, string method, long step, long baselineStep)
+    {
+        html.Append(CultureInfo.InvariantCulture, $"<tr><td>{Text(method)}</td><td>{step}</td><td>{table.Seconds(target, method, step)}</td>");
+        foreach (var column in table.Columns)
+            html.Append(CultureInfo.InvariantCulture, $"<td>{table.Value(target, method, step, baselineStep, column)}</td>");
+        html.Append("</tr>");
+    }
+
+    private static string Space(ComparisonColumn column) => column.Metric[(column.Metric.LastIndexOf('_') + 1)..];
+
+    /// <summary>Quality to the right, diversity upwards: the path of each method over its steps, a dot for each.</summary>
+    private static byte[] Paths(ComparisonTable table, string target, ComparisonColumn quality, ComparisonColumn diversity)
+    {
+        var paths = table.Recipe.Methods.Keys.Select((method, i) => new Series
+        {
+            Label = method,
+            Colour = Chart.Palette[i % Chart.Palette.Count],
+            Points = [.. table.Recipe.At.Select(s => (X: table.At(target, method, s, quality)?.Mean ?? double.NaN, Y: table.At(target, method, s, diversity)?.Mean ?? double.NaN))],
+        }).ToList();
+        return ImageCodec.EncodePng(new Chart
+        {
+            Title = Ascii($"{target}: {diversity.Title} over {quality.Title}"),
+            XLabel = Ascii(quality.Title),
+            Series = [.. paths, .. paths.Select(p => p with { Label = "", Kind = SeriesKind.Points })],
+            Width = 560,
+            Height = 400,
+        }.Draw());
     }
 
     private static byte[] Curve(ComparisonTable table, string target, ComparisonColumn column) => ImageCodec.EncodePng(new Chart

@@ -13,29 +13,15 @@ namespace Graft.Comparison;
 /// <param name="Higher">Whether higher is better.</param>
 public sealed record ComparisonColumn(string Metric, string Value, string Title, bool Higher);
 
-/// <summary>Mean and spread over the seeds.</summary>
-/// <param name="Mean">Mean.</param>
-/// <param name="Deviation">Deviation (divisor: seeds less one); null of one seed.</param>
-/// <param name="Seeds">How many.</param>
-public readonly record struct SeedSpread(double Mean, double? Deviation, int Seeds)
-{
-    internal static SeedSpread? Of(IReadOnlyList<double> values) => values.Count == 0 ? null : new SeedSpread(
-        values.Average(),
-        values.Count > 1 ? Math.Sqrt(values.Sum(v => Math.Pow(v - values.Average(), 2)) / (values.Count - 1)) : null,
-        values.Count);
-
-    /// <inheritdoc/>
-    public override string ToString() => Deviation is { } deviation
-        ? string.Create(CultureInfo.InvariantCulture, $"{Mean:G3} ± {deviation:G2}")
-        : Mean.ToString("G3", CultureInfo.InvariantCulture);
-}
-
 /// <summary>What the finished cells of a comparison say, gathered over seeds.</summary>
 public sealed class ComparisonTable
 {
+    internal const string Quality = "kernel_distance";
+    internal const string Diversity = "intra_distance";
+
     private static readonly (string Value, string Title, bool Higher)[] Shown =
     [
-        ("frechet_distance", "Fréchet", false), ("kernel_distance", "kernel", false), ("intra_distance", "intra", true),
+        ("frechet_distance", "Fréchet", false), (Quality, "kernel", false), (Diversity, "intra", true),
         ("memorised_share", "memorised", false), ("precision", "precision", true), ("recall", "recall", true),
     ];
 
@@ -76,6 +62,32 @@ public sealed class ComparisonTable
     public SeedSpread? Seconds(string target, string method, long step) =>
         SeedSpread.Of([.. Cells(target, method, step).Select(c => (double?)c["training_seconds"]).OfType<double>()]);
 
+    /// <summary>
+    /// Whether a method differs from the recipe's baseline beyond the seeds: only where the worse end of one's seeds is ahead of the
+    /// better end of the other's. Open where ranges meet, where a side has a single seed, and for the baseline itself.
+    /// </summary>
+    /// <param name="target">The target.</param>
+    /// <param name="method">The method.</param>
+    /// <param name="step">Its step.</param>
+    /// <param name="baselineStep">The baseline's step.</param>
+    /// <param name="column">What is compared.</param>
+    public Standing Against(string target, string method, long step, long baselineStep, ComparisonColumn column) =>
+        Recipe.Baseline is { } baseline && method != baseline
+            && At(target, method, step, column) is { } own && At(target, baseline, baselineStep, column) is { } other
+            ? own.Against(other, column.Higher)
+            : Standing.Open;
+
+    /// <summary>What decides when a method was at its best: the kernel distance in each feature network; none without such networks.</summary>
+    public IEnumerable<ComparisonColumn> Judges => Columns.Where(c => c.Value == Quality);
+
+    /// <summary>The step at which a method's mean over the seeds was best; null where no cell is finished.</summary>
+    public long? BestStep(string target, string method, ComparisonColumn judge)
+    {
+        ArgumentNullException.ThrowIfNull(judge);
+        var measured = Steps(method).Where(s => At(target, method, s, judge) is not null).ToList();
+        return measured.Count == 0 ? null : measured.MinBy(s => At(target, method, s, judge)!.Value.Mean * (judge.Higher ? -1 : 1));
+    }
+
     /// <summary>The whole as Markdown.</summary>
     public string ToMarkdown()
     {
@@ -83,25 +95,61 @@ public sealed class ComparisonTable
         text.AppendLine(CultureInfo.InvariantCulture, $"# {Recipe.Name}").AppendLine();
         text.AppendLine(Recipe.About.Trim()).AppendLine();
         text.AppendLine(CultureInfo.InvariantCulture, $"{Progress.Done} of {Progress.Of} cells are finished. Source `{Recipe.Source}`; {Recipe.Samples} samples, {Recipe.Sampler} with {Recipe.SampleSteps} steps; seeds {string.Join(", ", Recipe.Seeds)}: mean ± standard deviation over them.").AppendLine();
+        if (MarksMeaning.Length > 0)
+            text.AppendLine(MarksMeaning).AppendLine();
         foreach (var target in Recipe.Targets.Keys)
         {
             var any = _cells.FirstOrDefault(c => c.Key.Target == target).Value;
             if (any is null)
                 continue;
             text.AppendLine(CultureInfo.InvariantCulture, $"## {target}: {any["training_pictures"]} training pictures, {any["reference_pictures"]} for reference").AppendLine();
-            text.AppendLine($"| method | step | seconds | {string.Join(" | ", Columns.Select(c => $"{c.Title} {(c.Higher ? "↑" : "↓")}"))} |");
-            text.AppendLine($"|---|---|---|{string.Concat(Enumerable.Repeat("---|", Columns.Count))}");
+            Head();
             foreach (var method in Recipe.Methods.Keys.Prepend(ComparisonCell.SourceName))
             {
                 foreach (var step in Steps(method).Where(s => Cells(target, method, s).Any()))
-                    text.AppendLine($"| {method} | {step} | {Seconds(target, method, step)} | {string.Join(" | ", Columns.Select(c => At(target, method, step, c)?.ToString() ?? "-"))} |");
+                    Row(target, method, step, step);
+            }
+
+            foreach (var judge in Judges)
+            {
+                text.AppendLine();
+                text.AppendLine(CultureInfo.InvariantCulture, $"Each method at its best, which is at its lowest {judge.Title}:").AppendLine();
+                Head();
+                foreach (var method in Recipe.Methods.Keys)
+                {
+                    if (BestStep(target, method, judge) is { } best)
+                        Row(target, method, best, Recipe.Baseline is { } baseline ? BestStep(target, baseline, judge) ?? best : best);
+                }
             }
 
             text.AppendLine();
         }
 
         return text.ToString();
+
+        void Head()
+        {
+            text.AppendLine($"| method | step | seconds | {string.Join(" | ", Columns.Select(c => $"{c.Title} {(c.Higher ? "↑" : "↓")}"))} |");
+            text.AppendLine($"|---|---|---|{string.Concat(Enumerable.Repeat("---|", Columns.Count))}");
+        }
+
+        void Row(string target, string method, long step, long baselineStep) => text.AppendLine(
+            $"| {method} | {step} | {Seconds(target, method, step)} | {string.Join(" | ", Columns.Select(c => Value(target, method, step, baselineStep, c)))} |");
     }
+
+    /// <summary>A value with its mark.</summary>
+    internal string Value(string target, string method, long step, long baselineStep, ComparisonColumn column) =>
+        (At(target, method, step, column)?.ToString() ?? "-") + Against(target, method, step, baselineStep, column) switch
+        {
+            Standing.Better => " ▲",
+            Standing.Worse => " ▼",
+            _ => "",
+        };
+
+    /// <summary>What the marks mean, or nothing where the recipe names no baseline.</summary>
+    internal string MarksMeaning => Recipe.Baseline is { } baseline
+        ? $"▲ better and ▼ worse than {baseline} beyond the seeds: the worst seed of one is ahead of the best of the other. No mark: their ranges meet."
+        : "";
 
     /// <summary>Every cell as one JSON array.</summary>
     public JsonArray ToJson() => new([.. _cells.Values.Select(c => c.DeepClone())]);

@@ -28,6 +28,9 @@ public sealed record CompareRecipe
     /// <summary>The methods by the names that the report gives them.</summary>
     public required IReadOnlyDictionary<string, CompareMethod> Methods { get; init; }
 
+    /// <summary>The method that the others are held against, one of <see cref="Methods"/>; null: none.</summary>
+    public string? Baseline { get; init; }
+
     /// <summary>The training loop's settings, over each method's defaults; <see cref="At"/> takes the place of steps and checkpoints.</summary>
     public JsonObject Training { get; init; } = [];
 
@@ -56,6 +59,7 @@ public sealed record CompareRecipe
         Require(Targets.Count > 0 && Methods.Count > 0 && Seeds.Count > 0, "needs at least one of targets, methods and seeds");
         Require(At.Count > 0 && At[0] >= 1 && At.Zip(At.Skip(1)).All(p => p.First < p.Second), "needs rising steps in at, from 1");
         Require(Seeds.Distinct().Count() == Seeds.Count, "names a seed twice");
+        Require(Baseline is null || Methods.ContainsKey(Baseline), $"has the baseline '{Baseline}', which is not among its methods");
         Require(Samples >= 2, $"asks for {Samples} samples: give 2 or more");
         foreach (var name in Targets.Keys.Concat(Methods.Keys))
             Require(name.Length > 0 && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_'), $"has the name '{name}': letters, digits, - and _ can be part of a file name");

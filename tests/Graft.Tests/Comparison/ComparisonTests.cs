@@ -71,6 +71,8 @@ public sealed class ComparisonTests : IDisposable
         var column = table.Columns.Single(c => c.Value == "memorised_share");
         var spread = table.At("tiny", "finetune", 4, column)!.Value;
         spread.Seeds.ShouldBe(2);
+        table.BestStep("tiny", "slow", column).ShouldNotBeNull();
+        table.Judges.ShouldBeEmpty();
         table.Write();
         var markdown = File.ReadAllText(_temporary["out/results.md"]);
         markdown.ShouldContain("| source | 0 |");
@@ -83,10 +85,47 @@ public sealed class ComparisonTests : IDisposable
         page.ShouldNotContain("<b> name");
     }
 
+    [Fact]
+    public void A_method_is_ahead_of_the_baseline_only_where_all_its_seeds_are()
+    {
+        // Shares of copies (lower is better) by hand in finished cells; kernel distances decide the best step.
+        var recipe = Bind(r => r["baseline"] = "finetune");
+        Cells("finetune", 2, [0.5, 0.6], [3, 3]);
+        Cells("finetune", 4, [0.8, 0.9], [1, 2]);
+        Cells("slow", 2, [0.1, 0.2], [2, 1]);
+        Cells("slow", 4, [0.7, 0.85], [4, 5]);
+        var table = new ComparisonTable(recipe);
+        var (copies, quality) = (table.Columns.Single(c => c.Value == "memorised_share"), table.Judges.Single());
+        table.Against("tiny", "slow", 2, 2, copies).ShouldBe(Standing.Better);
+        table.Against("tiny", "slow", 4, 4, copies).ShouldBe(Standing.Open);
+        table.Against("tiny", "slow", 4, 2, copies).ShouldBe(Standing.Worse);
+        table.Against("tiny", "finetune", 4, 2, copies).ShouldBe(Standing.Open);
+        table.BestStep("tiny", "finetune", quality).ShouldBe(4);
+        table.BestStep("tiny", "slow", quality).ShouldBe(2);
+        var best = table.ToMarkdown().Split("Each method at its best", 2)[1];
+        best.ShouldContain("| finetune | 4 | 7 ± 0 | 1.5 ± 0.71 | 0.85 ± 0.071 |");
+        best.ShouldContain("| slow | 2 | 7 ± 0 | 1.5 ± 0.71 | 0.15 ± 0.071 ▲ |");
+        table.ToMarkdown().ShouldContain("| slow | 4 | 7 ± 0 | 4.5 ± 0.71 ▼ | 0.775 ± 0.11 |");
+
+        void Cells(string method, long step, double[] copied, double[] distances)
+        {
+            for (var i = 0; i < 2; i++)
+            {
+                var folder = Directory.CreateDirectory(_temporary[$"out/cells/tiny/{method}/seed-{i + 1}"]).FullName;
+                var values = new JsonObject { ["memorised_share"] = new JsonObject { ["value"] = copied[i] }, ["kernel_distance"] = new JsonObject { ["value"] = distances[i] } };
+                File.WriteAllText(Path.Combine(folder, $"step-{step:D6}.json"), new JsonObject
+                {
+                    ["training_pictures"] = 4, ["reference_pictures"] = 6, ["training_seconds"] = 7, ["metrics"] = new JsonObject { ["some_net"] = new JsonObject { ["values"] = values } },
+                }.ToJsonString());
+            }
+        }
+    }
+
     [Theory]
     [InlineData("at", "[4, 2]", "rising steps")]
     [InlineData("at", "[]", "rising steps")]
     [InlineData("seeds", "[1, 1]", "a seed twice")]
+    [InlineData("baseline", "\"none\"", "baseline 'none'")]
     [InlineData("samples", "1", "2 or more")]
     [InlineData("sampler", "\"euler\"", "euler")]
     [InlineData("methods", """{"../x": {"method": "finetune"}}""", "../x")]
