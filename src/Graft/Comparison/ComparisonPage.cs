@@ -72,18 +72,18 @@ public static class ComparisonPage
         }
 
         html.Append("</table>");
+        foreach (var (heading, judge, copies) in table.Bests())
+        {
+            html.Append(CultureInfo.InvariantCulture, $"<h3>{Text(heading)}</h3>");
+            Head(html, table);
+            foreach (var (method, step, baselineStep) in table.RowsOf(target, judge, copies))
+                Row(html, table, target, method, step, baselineStep);
+            html.Append("</table>");
+        }
+
         foreach (var judge in table.Judges)
         {
-            html.Append(CultureInfo.InvariantCulture, $"<h3>Each method at its best, which is at its lowest {Text(judge.Title)}</h3>");
-            Head(html, table);
-            foreach (var method in recipe.Methods.Keys)
-            {
-                if (table.BestStep(target, method, judge) is { } best)
-                    Row(html, table, target, method, best, recipe.Baseline is { } baseline ? table.BestStep(target, baseline, judge) ?? best : best);
-            }
-
-            html.Append("</table>");
-            if (table.Columns.FirstOrDefault(c => c.Value == ComparisonTable.Diversity && Space(c) == Space(judge)) is { } diversity)
+            if (table.Columns.FirstOrDefault(c => c.Value == ComparisonTable.Diversity && c.Space == judge.Space) is { } diversity)
                 Figure(html, Paths(table, target, judge, diversity), $"{judge.Title} (left is better) against {diversity.Title} (up is better), from step {recipe.At[0]} to {recipe.At[^1]}", "");
         }
 
@@ -119,8 +119,6 @@ public static class ComparisonPage
             html.Append(CultureInfo.InvariantCulture, $"<td>{table.Value(target, method, step, baselineStep, column)}</td>");
         html.Append("</tr>");
     }
-
-    private static string Space(ComparisonColumn column) => column.Metric[(column.Metric.LastIndexOf('_') + 1)..];
 
     /// <summary>Quality to the right, diversity upwards: the path of each method over its steps, a dot for each.</summary>
     private static byte[] Paths(ComparisonTable table, string target, ComparisonColumn quality, ComparisonColumn diversity)

@@ -11,18 +11,23 @@ namespace Graft.Comparison;
 /// <param name="Value">The value's name within it.</param>
 /// <param name="Title">What a column is called.</param>
 /// <param name="Higher">Whether higher is better.</param>
-public sealed record ComparisonColumn(string Metric, string Value, string Title, bool Higher);
+public sealed record ComparisonColumn(string Metric, string Value, string Title, bool Higher)
+{
+    /// <summary>The feature network that looked, or <c>pixels</c>.</summary>
+    public string Space => Metric.Contains('_', StringComparison.Ordinal) ? Metric[(Metric.LastIndexOf('_') + 1)..] : "pixels";
+}
 
 /// <summary>What the finished cells of a comparison say, gathered over seeds.</summary>
 public sealed class ComparisonTable
 {
     internal const string Quality = "kernel_distance";
     internal const string Diversity = "intra_distance";
+    internal const string Copies = "memorised_share";
 
     private static readonly (string Value, string Title, bool Higher)[] Shown =
     [
         ("frechet_distance", "Fréchet", false), (Quality, "kernel", false), (Diversity, "intra", true),
-        ("memorised_share", "memorised", false), ("precision", "precision", true), ("recall", "recall", true),
+        (Copies, "memorised", false), ("precision", "precision", true), ("recall", "recall", true),
     ];
 
     private readonly Dictionary<ComparisonCell, JsonObject> _cells = [];
@@ -84,12 +89,36 @@ public sealed class ComparisonTable
     /// <summary>What decides when a method was at its best: the kernel distance in each feature network; none without such networks.</summary>
     public IEnumerable<ComparisonColumn> Judges => Columns.Where(c => c.Value == Quality);
 
-    /// <summary>The step at which a method's mean over the seeds was best; null where no cell is finished.</summary>
-    public long? BestStep(string target, string method, ComparisonColumn judge)
+    /// <summary>The step at which a method's mean over the seeds was best; null where no cell is finished, or every one copies too much.</summary>
+    /// <param name="target">The target.</param>
+    /// <param name="method">The method.</param>
+    /// <param name="judge">What decides.</param>
+    /// <param name="copies">The largest share of memorised samples, seen through the judge's network; null: any.</param>
+    public long? BestStep(string target, string method, ComparisonColumn judge, double? copies = null)
     {
         ArgumentNullException.ThrowIfNull(judge);
-        var measured = Steps(method).Where(s => At(target, method, s, judge) is not null).ToList();
-        return measured.Count == 0 ? null : measured.MinBy(s => At(target, method, s, judge)!.Value.Mean * (judge.Higher ? -1 : 1));
+        var share = copies is null ? null : Columns.FirstOrDefault(c => c.Value == Copies && c.Space == judge.Space);
+        return Steps(method)
+            .Where(s => At(target, method, s, judge) is not null && (share is null || At(target, method, s, share)?.Mean <= copies))
+            .Select(s => (long?)s)
+            .MinBy(s => At(target, method, s!.Value, judge)!.Value.Mean * (judge.Higher ? -1 : 1));
+    }
+
+    /// <summary>The ways in which each method is shown at its best: a heading, what decides, and the copies that are allowed.</summary>
+    internal IEnumerable<(string Heading, ComparisonColumn Judge, double? Copies)> Bests() => Judges.SelectMany(judge => new (string, ComparisonColumn, double?)[]
+    {
+        ($"Each method at its lowest {judge.Title}", judge, null),
+        (string.Create(CultureInfo.InvariantCulture, $"Each method at its lowest {judge.Title} with at most {Recipe.CopiesAtMost:0.#%} memorised"), judge, Recipe.CopiesAtMost),
+    });
+
+    /// <summary>The rows of a way: method, its step, and the step of the baseline that it is held against.</summary>
+    internal IEnumerable<(string Method, long Step, long BaselineStep)> RowsOf(string target, ComparisonColumn judge, double? copies)
+    {
+        foreach (var method in Recipe.Methods.Keys)
+        {
+            if (BestStep(target, method, judge, copies) is { } best)
+                yield return (method, best, Recipe.Baseline is { } baseline ? BestStep(target, baseline, judge, copies) ?? best : best);
+        }
     }
 
     /// <summary>The whole as Markdown.</summary>
@@ -116,16 +145,13 @@ public sealed class ComparisonTable
                     Row(target, method, step, step);
             }
 
-            foreach (var judge in Judges)
+            foreach (var (heading, judge, copies) in Bests())
             {
                 text.AppendLine();
-                text.AppendLine(CultureInfo.InvariantCulture, $"Each method at its best, which is at its lowest {judge.Title}:").AppendLine();
+                text.AppendLine(CultureInfo.InvariantCulture, $"{heading}:").AppendLine();
                 Head();
-                foreach (var method in Recipe.Methods.Keys)
-                {
-                    if (BestStep(target, method, judge) is { } best)
-                        Row(target, method, best, Recipe.Baseline is { } baseline ? BestStep(target, baseline, judge) ?? best : best);
-                }
+                foreach (var (method, step, baselineStep) in RowsOf(target, judge, copies))
+                    Row(target, method, step, baselineStep);
             }
 
             text.AppendLine();
@@ -181,8 +207,8 @@ public sealed class ComparisonTable
             {
                 if (found!["values"]![value] is null)
                     continue;
-                var space = metric.Contains('_', StringComparison.Ordinal) ? metric[(metric.LastIndexOf('_') + 1)..] : "pixels";
-                yield return new ComparisonColumn(metric, value, $"{title} ({space})", higher);
+                var column = new ComparisonColumn(metric, value, title, higher);
+                yield return column with { Title = $"{title} ({column.Space})" };
             }
         }
     }

@@ -38,6 +38,9 @@ public sealed record CompareRecipe
     /// <summary>The method that the others are held against, one of <see cref="Methods"/>; null: none.</summary>
     public string? Baseline { get; init; }
 
+    /// <summary>The share of memorised samples, in [0, 1], up to which a step counts where methods are shown at their best without copying.</summary>
+    public double CopiesAtMost { get; init; } = 0.1;
+
     /// <summary>The training loop's settings, over each method's defaults; <see cref="At"/> takes the place of steps and checkpoints.</summary>
     public JsonObject Training { get; init; } = [];
 
@@ -71,6 +74,7 @@ public sealed record CompareRecipe
         Require(At.Count > 0 && At[0] >= 1 && At.Zip(At.Skip(1)).All(p => p.First < p.Second), "needs rising steps in at, from 1");
         Require(Seeds.Distinct().Count() == Seeds.Count, "names a seed twice");
         Require(Baseline is null || Methods.ContainsKey(Baseline), $"has the baseline '{Baseline}', which is not among its methods");
+        Require(CopiesAtMost is >= 0 and <= 1, $"has copies_at_most {CopiesAtMost}, which is no share from 0 to 1");
         Require(Samples >= 2, $"asks for {Samples} samples: give 2 or more");
         foreach (var name in Targets.Keys.Concat(Methods.Keys))
             Require(name.Length > 0 && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_'), $"has the name '{name}': letters, digits, - and _ can be part of a file name");

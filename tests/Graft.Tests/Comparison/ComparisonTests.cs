@@ -102,7 +102,9 @@ public sealed class ComparisonTests : IDisposable
         table.Against("tiny", "finetune", 4, 2, copies).ShouldBe(Standing.Open);
         table.BestStep("tiny", "finetune", quality).ShouldBe(4);
         table.BestStep("tiny", "slow", quality).ShouldBe(2);
-        var best = table.ToMarkdown().Split("Each method at its best", 2)[1];
+        table.BestStep("tiny", "finetune", quality, 0.6).ShouldBe(2);
+        table.BestStep("tiny", "finetune", quality, 0.1).ShouldBeNull();
+        var best = table.ToMarkdown().Split("Each method at its lowest", 3)[1];
         best.ShouldContain("| finetune | 4 | 7 ± 0 | 1.5 ± 0.71 | 0.85 ± 0.071 |");
         best.ShouldContain("| slow | 2 | 7 ± 0 | 1.5 ± 0.71 | 0.15 ± 0.071 ▲ |");
         table.ToMarkdown().ShouldContain("| slow | 4 | 7 ± 0 | 4.5 ± 0.71 ▼ | 0.775 ± 0.11 |");
@@ -179,6 +181,7 @@ public sealed class ComparisonTests : IDisposable
     [InlineData("at", "[]", "rising steps")]
     [InlineData("seeds", "[1, 1]", "a seed twice")]
     [InlineData("baseline", "\"none\"", "baseline 'none'")]
+    [InlineData("copies_at_most", "2", "no share")]
     [InlineData("samples", "1", "2 or more")]
     [InlineData("sampler", "\"euler\"", "euler")]
     [InlineData("methods", """{"../x": {"method": "finetune"}}""", "../x")]
