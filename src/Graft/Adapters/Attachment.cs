@@ -25,5 +25,5 @@ public abstract class Attachment : Module
     /// <summary>Works it into a network's weights, which then computes the same without it.</summary>
     /// <param name="network">A network of the same architecture and weights as the attached one.</param>
     /// <exception cref="NotSupportedException"><see cref="CanMerge"/> is false.</exception>
-    public virtual void MergeInto(UNet2D network) => throw new NotSupportedException($"{Kind} cannot be merged.");
+    public virtual void MergeInto(DenoisingNetwork network) => throw new NotSupportedException($"{Kind} cannot be merged.");
 }

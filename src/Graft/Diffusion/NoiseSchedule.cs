@@ -96,6 +96,11 @@ public sealed class NoiseSchedule
         };
     }
 
+    /// <summary>Time steps to train on, one for each item: uniform, int64 [N]. Each is a function of its item.</summary>
+    /// <param name="random">Drawn from.</param>
+    /// <param name="items">The items' numbers.</param>
+    internal Tensor DrawTimes(KeyedRandom random, ReadOnlySpan<long> items) => random.Integers(0, items, 0, Count);
+
     /// <summary>Noised samples, [N, C, ...] (Ho et al. 2020, eq. 4).</summary>
     /// <param name="x0">Clean samples, [N, C, ...].</param>
     /// <param name="noise">Standard normal numbers of x0's shape.</param>

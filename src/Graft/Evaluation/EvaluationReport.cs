@@ -33,8 +33,8 @@ public sealed record EvaluationReport
         ArgumentNullException.ThrowIfNull(input);
         foreach (var (name, pictures) in new[] { ("target", input.Target), ("training", input.Training) })
         {
-            if (pictures.Shape != input.Samples.Shape)
-                throw new InputException($"The samples are {input.Samples.Shape} and the {name} pictures {pictures.Shape}: bring them to one shape.");
+            if (pictures.ItemShape != input.Samples.ItemShape || pictures is IImageSource != input.Samples is IImageSource)
+                throw new InputException($"The samples are {input.Samples.ItemShape} and the {name} {pictures.Noun()} {pictures.ItemShape}: bring them to one shape.");
         }
 
         return new EvaluationReport
@@ -83,13 +83,13 @@ public sealed record EvaluationReport
         return files;
     }
 
-    private static JsonObject Describe(IImageSource pictures, JsonObject origin, bool names)
+    private static JsonObject Describe(ISampleSource pictures, JsonObject origin, bool names)
     {
         var json = new JsonObject
         {
             ["description"] = pictures.Description,
             ["count"] = pictures.Count,
-            ["shape"] = new JsonArray(pictures.Shape.Channels, pictures.Shape.Height, pictures.Shape.Width),
+            ["shape"] = new JsonArray([.. pictures.ItemShape.Sizes.ToArray().Select(size => (JsonNode)size)]),
         };
         foreach (var (key, value) in origin)
             json[key] = value?.DeepClone();

@@ -44,7 +44,7 @@ public abstract record TransferMethod
     /// <param name="source">The pretrained model.</param>
     /// <param name="target">The few samples of the new domain, of the source's shape.</param>
     /// <exception cref="InputException">Options, source and target do not fit together.</exception>
-    public abstract Adaptation Prepare(DiffusionModel source, IImageSource target);
+    public abstract Adaptation Prepare(DiffusionModel source, ISampleSource target);
 
     /// <summary>Adapts in memory: no folder, no checkpoints.</summary>
     /// <param name="source">The pretrained model; it is not changed.</param>
@@ -53,15 +53,15 @@ public abstract record TransferMethod
     /// <param name="cancellationToken">Stops.</param>
     /// <returns>The adapted model; the caller disposes it.</returns>
     public DiffusionModel Adapt(
-        DiffusionModel source, IImageSource target, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default) =>
+        DiffusionModel source, ISampleSource target, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default) =>
         Adapt(source, target, new TrainingRun { Progress = progress, CancellationToken = cancellationToken });
 
     /// <summary>Adapts as a run with a folder: checkpoints, log, sample grids, resume; at the end the folder is the adapted model.</summary>
-    /// <inheritdoc cref="Adapt(DiffusionModel, IImageSource, IProgress{TrainingProgress}?, CancellationToken)"/>
+    /// <inheritdoc cref="Adapt(DiffusionModel, ISampleSource, IProgress{TrainingProgress}?, CancellationToken)"/>
     /// <param name="source">The pretrained model; it is not changed.</param>
     /// <param name="target">The few samples of the new domain.</param>
     /// <param name="run">Where it writes and how it is followed.</param>
-    public DiffusionModel Adapt(DiffusionModel source, IImageSource target, TrainingRun run)
+    public DiffusionModel Adapt(DiffusionModel source, ISampleSource target, TrainingRun run)
     {
         Training.Validate();
         var (model, stages) = Prepare(source, target);

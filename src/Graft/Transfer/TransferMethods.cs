@@ -36,7 +36,7 @@ public static class TransferMethods
 
     /// <summary>Remakes the modules of an adapter's folder, by its <c>peft_type</c>; their weights are loaded afterwards.</summary>
     /// <exception cref="InputException">The kind is unknown, or its settings are broken.</exception>
-    internal static Attachment RestoreAttachment(string kind, UNet2D network, JsonObject configuration, string where) => kind switch
+    internal static Attachment RestoreAttachment(string kind, DenoisingNetwork network, JsonObject configuration, string where) => kind switch
     {
         BottleneckAttachment.PeftType => BottleneckAttachment.Restore(network, configuration, where),
         LoraAttachment.PeftType => LoraAttachment.Restore(network, configuration, where),

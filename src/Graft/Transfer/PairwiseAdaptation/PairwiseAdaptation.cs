@@ -47,8 +47,9 @@ public sealed record PairwiseAdaptation : TransferMethod
     public double SmallestSignal { get; init; } = 0.006;
 
     /// <inheritdoc/>
-    public override Adaptation Prepare(DiffusionModel source, IImageSource target)
+    public override Adaptation Prepare(DiffusionModel source, ISampleSource target)
     {
+        _ = target.Pictures($"{Name} holds the fine detail of samples to that of");
         var weights = Weights();
         var together = Training.BatchSize / Training.Accumulation;
         if (together < SmallestBatch)
