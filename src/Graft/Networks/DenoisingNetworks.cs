@@ -10,6 +10,7 @@ public static class DenoisingNetworks
     {
         [UNet2DOptions.DiffusersClass] = UNet2DOptions.FromJson,
         [UNet2DOptions.GraftClass] = UNet2DOptions.FromJson,
+        [PointDenoiserOptions.GraftClass] = PointDenoiserOptions.FromJson,
     };
 
     /// <summary>The class names that are known.</summary>
