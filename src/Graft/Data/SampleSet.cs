@@ -38,6 +38,9 @@ public sealed class SampleSet : ISampleSource
     /// <inheritdoc/>
     public string Description { get; }
 
+    /// <summary>The density that the items were drawn from, where it is known.</summary>
+    public GaussianMixture? Density { get; init; }
+
     /// <summary>All items one after the other. No copy.</summary>
     public ReadOnlySpan<float> Values => _values;
 
