@@ -79,9 +79,13 @@ public sealed record Memorisation
         $"{Samples.Count} samples against {Compared()}{(Mirrored ? ", as they are and mirrored" : "")}; {Distance.Name}");
 
     /// <summary>The share of samples strictly nearer than a multiple of the median leave-one-out distance; null without one.</summary>
-    public Share? ShareBelow(double multiple) => NoShare is null
-        ? new Share(Nearest.Count(n => n.Distance < multiple * MedianLeaveOneOut), Nearest.Count)
-        : null;
+    public Share? ShareBelow(double multiple)
+    {
+        if (NoShare is not null)
+            return null;
+        var bar = multiple * MedianLeaveOneOut; // once: it sorts
+        return new Share(Nearest.Count(n => n.Distance < bar), Nearest.Count);
+    }
 
     private string Compared() => Training.Count == TrainingTotal
         ? FormattableString.Invariant($"{TrainingTotal:N0} training {(TrainingTotal == 1 ? Training.Noun()[..^1] : Training.Noun())}")
