@@ -1,5 +1,7 @@
 using Graft.Data;
 using Graft.Diffusion;
+using Graft.Evaluation;
+using Graft.Formats.Images;
 using Graft.Sampling;
 using Graft.Torch;
 
@@ -42,9 +44,18 @@ internal static class DenoisingStage
             Loss = batch => LossOf(model, process, batch, Predict(model, batch), options.VlbWeight),
             Save = model.Save,
             HoldsModel = DiffusionModel.Is,
-            DrawSamples = model.MakesPictures ? path => model.Sample(options.SampleCount, sampler, options.Seed).SaveGrid(path) : null,
+            DrawSamples = Sheet(model, images, options, sampler),
             Meter = TrainingMeter.Of(model, images, options, sampler),
         };
+    }
+
+    /// <summary>How samples are drawn into a file on the way: a sheet of pictures, or points over their density; null where neither fits.</summary>
+    private static Action<string>? Sheet(DiffusionModel model, ISampleSource data, TrainingOptions options, Sampler sampler)
+    {
+        if (model.MakesPictures)
+            return path => model.Sample(options.SampleCount, sampler, options.Seed).SaveGrid(path);
+        return !PointPlots.Fits(data) ? null : path => ImageCodec.SavePng(
+            path, PointPlots.Samples(model.SampleValues(options.SampleCount, sampler, options.Seed), (data as SampleSet)?.Density));
     }
 
     /// <summary>Every parameter that a training changes.</summary>
