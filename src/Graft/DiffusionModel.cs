@@ -35,7 +35,7 @@ public sealed partial class DiffusionModel : IDisposable
     public DenoisingNetwork Network { get; }
 
     /// <summary>The model as samplers see it.</summary>
-    public IDenoiser Denoiser => Network;
+    public IDenoiser Denoiser => Attachment?.Around(Network, Schedule) ?? Network;
 
     /// <summary>The schedule.</summary>
     public NoiseSchedule Schedule { get; }

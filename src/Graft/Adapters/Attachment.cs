@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Graft.Diffusion;
 using Graft.Networks;
 using Graft.Torch;
 
@@ -18,6 +19,11 @@ public abstract class Attachment : Module
 
     /// <summary>Connects it with the network that it was made for.</summary>
     public abstract void Attach();
+
+    /// <summary>The model as samplers see it; by default the network, which the modules were connected with.</summary>
+    /// <param name="network">The frozen network.</param>
+    /// <param name="schedule">The schedule that it was trained with.</param>
+    public virtual IDenoiser Around(DenoisingNetwork network, NoiseSchedule schedule) => network;
 
     /// <summary>Its settings, as <c>adapter_config.json</c> holds them.</summary>
     public abstract JsonObject Configuration();

@@ -32,16 +32,20 @@ internal static class DenoisingStage
         if (learnsVariance && output != 2 * input)
             throw new InputException($"The schedule says that the network learns the variance, which takes {2 * input} output channels where it has {output}: set out_channels, or variance_type fixed_small.");
         var sampler = Sampler.Ddim(Math.Min(options.SampleSteps, model.Schedule.Count));
+        var (trained, held) = HeldOutItems.Split(images, options);
         return new TrainingStage
         {
             Name = name,
             Network = model.Network,
             Trainable = trainable ?? TrainableParameters(model),
-            Data = new SampleBatches(images, model.Schedule, options.Seed, options.Flip, model.Device),
+            Data = new SampleBatches(trained, model.Schedule, options.Seed, options.Flip, model.Device),
             Warning = learnsVariance || output != 2 * input
                 ? null
                 : $"The network has {output} output channels and the schedule fixes the variance: only the first {input} are trained (variance_type learned_range trains all).",
             Loss = batch => LossOf(model, process, batch, Predict(model, batch), options.VlbWeight),
+            Validate = held is null ? null : HeldOutItems.Mean(
+                HeldOutItems.Batches(held, model.Schedule, options, model.Device), options.BatchSize,
+                batch => LossOf(model, process, batch, Predict(model, batch), options.VlbWeight).Total),
             Save = model.Save,
             HoldsModel = DiffusionModel.Is,
             DrawSamples = Sheet(model, images, options, sampler),

@@ -62,4 +62,13 @@ public sealed record TrainingStage
 
     /// <summary>Draws samples from the model as it stands, from the same noise each time, and measures how many are copies; may be null.</summary>
     public Func<Memorisation>? Meter { get; init; }
+
+    /// <summary>
+    /// A number that is to be small for items that nothing is trained on, of the model as it stands; null: the run keeps its last weights,
+    /// not its best. Read every <see cref="TrainingOptions.ValidateEvery"/> steps.
+    /// </summary>
+    public Func<double>? Validate { get; init; }
+
+    /// <summary>Settings of the loop that are this stage's own; null: the method's.</summary>
+    public TrainingOptions? Options { get; init; }
 }
