@@ -64,6 +64,18 @@ public sealed class MixtureRatio(GaussianMixture source, GaussianMixture target,
     /// <param name="x">D numbers.</param>
     public double LogRatio(ReadOnlySpan<double> x) => target.LogDensity(x) - source.LogDensity(x);
 
+    /// <summary>log q(x)/p(x) for each point, of x's type, [N].</summary>
+    /// <param name="x">Clean points, [N, D].</param>
+    public Tensor LogRatio(Tensor x)
+    {
+        ArgumentNullException.ThrowIfNull(x);
+        var (points, d) = (x.Detach().To(Device.Cpu).To(DType.Float64).ToArray<double>(), (int)x.Size(1));
+        var logs = new double[x.Size(0)];
+        for (var i = 0; i < logs.Length; i++)
+            logs[i] = LogRatio(points.AsSpan(i * d, d));
+        return Tensor.From(logs, logs.Length).To(x.Type).To(x.Device);
+    }
+
     /// <summary>log q(x)/p(x) of every item of a set.</summary>
     public double[] LogRatio(ISampleSource points)
     {

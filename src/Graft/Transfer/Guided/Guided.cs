@@ -87,7 +87,7 @@ public sealed record Guided : TransferMethod
             if (KnownRatio is { } known)
             {
                 var ratio = known.Create(model.Schedule);
-                (clean, noised) = ((x, _, _) => ratio.CleanLogRatio(x), (x, t, _) => ratio.LogExpectation(x, t).To(x.Type).To(x.Device));
+                (clean, noised) = ((x, _, _) => ratio.LogRatio(x), (x, t, _) => ratio.LogExpectation(x, t).To(x.Type).To(x.Device));
             }
             else
             {
