@@ -7,7 +7,6 @@ using Graft.Formats;
 using Graft.Formats.Diffusers;
 using Graft.Formats.GuidedDiffusion;
 using Graft.Networks;
-using Graft.Sampling;
 using Graft.Torch;
 using Graft.Transfer;
 
@@ -17,32 +16,41 @@ namespace Graft;
 /// A denoiser with the noise schedule it was trained for: what is adapted, and what comes out of it. Every sampler can draw from it
 /// and every metric can judge what was drawn.
 /// </summary>
-public sealed class DiffusionModel : IDisposable
+public sealed partial class DiffusionModel : IDisposable
 {
     private readonly DiffusersConfiguration _configuration;
     private string? _sourceFingerprint;
 
-    private DiffusionModel(UNet2D network, DiffusersConfiguration configuration, ImageShape shape, Device device, string origin)
+    private DiffusionModel(DenoisingNetwork network, DiffusersConfiguration configuration, ItemShape shape, Device device, string origin)
     {
         _configuration = configuration;
         Network = network;
         Schedule = new NoiseSchedule(ScheduleOptions.FromJson(configuration.Scheduler));
-        Shape = shape;
+        ItemShape = shape;
         Device = device;
         Origin = origin;
     }
 
     /// <summary>The network.</summary>
-    public UNet2D Network { get; }
+    public DenoisingNetwork Network { get; }
 
     /// <summary>The model as samplers see it.</summary>
-    public IDenoiser Denoiser => Network;
+    public IDenoiser Denoiser => Attachment?.Around(Network, Schedule) ?? Network;
 
     /// <summary>The schedule.</summary>
     public NoiseSchedule Schedule { get; }
 
+    /// <summary>Shape of the items it makes.</summary>
+    public ItemShape ItemShape { get; }
+
+    /// <summary>Whether it makes pictures.</summary>
+    public bool MakesPictures => Network.Options.MakesPictures;
+
     /// <summary>Shape of the pictures it makes.</summary>
-    public ImageShape Shape { get; }
+    /// <exception cref="InputException">It makes something else.</exception>
+    public ImageShape Shape => MakesPictures
+        ? new ImageShape((int)ItemShape.Sizes[0], (int)ItemShape.Sizes[1], (int)ItemShape.Sizes[2])
+        : throw new InputException($"The model {Origin} ({Network.Options.ClassName}) makes items of {ItemShape}, which are no pictures: take a model of pictures for this.");
 
     /// <summary>Where it computes.</summary>
     public Device Device { get; }
@@ -57,7 +65,7 @@ public sealed class DiffusionModel : IDisposable
     public Attachment? Attachment { get; private set; }
 
     /// <summary>Number of classes that it can be asked for; 0: it takes no labels.</summary>
-    public long Classes => Network.Options.NumClassEmbeds ?? 0;
+    public long Classes => Network.Options.Classes;
 
     /// <summary>SHA-256 over the names and values of all parameters, in lower-case hexadecimal: which weights these are, wherever they lie.</summary>
     public string Fingerprint() => TorchRuntime.Run(() =>
@@ -73,7 +81,7 @@ public sealed class DiffusionModel : IDisposable
     });
 
     /// <summary>Whether a folder looks like a model that <see cref="Load"/> opens.</summary>
-    public static bool Is(string folder) => DiffusersFolder.Is(folder) || AdapterFolder.Is(folder);
+    public static bool Is(string folder) => ModelFolder.Is(folder) || AdapterFolder.Is(folder);
 
     /// <summary>The network's parameters and, after them, the adapter's.</summary>
     public IEnumerable<NamedTensor> Parameters() => Attachment is null ? Network.Parameters() : Network.Parameters().Concat(Attachment.Parameters());
@@ -90,11 +98,11 @@ public sealed class DiffusionModel : IDisposable
             return LoadAdapter(AdapterFolder.Read(path), source, device);
         if (!Directory.Exists(path))
             throw new InputException(File.Exists(path) ? BareFile.Refusal(path) : $"There is no model at {path}: give a folder with unet/ and scheduler/.");
-        if (!DiffusersFolder.Is(path))
+        if (!ModelFolder.Is(path))
             throw new InputException($"The folder {path} holds no model: unet/config.json is missing.");
         return TorchRuntime.Run(() =>
         {
-            var (network, configuration) = DiffusersFolder.Read(path);
+            var (network, configuration) = ModelFolder.Read(path);
             return Finish(network, configuration, device, path, path);
         });
     }
@@ -116,17 +124,17 @@ public sealed class DiffusionModel : IDisposable
     }
 
     /// <summary>Makes a new model with initial weights.</summary>
-    /// <param name="network">The architecture; its sample size must be set.</param>
+    /// <param name="network">The architecture; the shape of its items must be set.</param>
     /// <param name="schedule">The noise schedule.</param>
     /// <param name="seed">Seed of the weights.</param>
     /// <param name="device">Where it is to compute; the CPU if not given.</param>
-    /// <exception cref="InputException">The architecture has no sample size, or does not make pictures.</exception>
-    public static DiffusionModel Create(UNet2DOptions network, ScheduleOptions schedule, long seed, Device device = default) =>
+    /// <exception cref="InputException">The architecture does not say of which shape its items are.</exception>
+    public static DiffusionModel Create(DenoiserOptions network, ScheduleOptions schedule, long seed, Device device = default) =>
         TorchRuntime.Run(() =>
         {
-            var unet = new UNet2D(network);
-            unet.Initialise(seed);
-            return Finish(unet, DiffusersFolder.Configure(network, schedule), device, "a new model");
+            var made = network.Build();
+            made.Initialise(seed);
+            return Finish(made, ModelFolder.Configure(network, schedule), device, "a new model");
         });
 
     /// <summary>
@@ -138,20 +146,19 @@ public sealed class DiffusionModel : IDisposable
     {
         if (Attachment is { CanMerge: false } fixedBeside)
             throw new InputException($"The model {Origin} is an adapter of kind {fixedBeside.Kind}, which cannot be worked into its source's weights: start from the source.");
-        var normed = Network.Parameters().Any(p => p.Name == "mid_block.attentions.0.group_norm.weight");
-        var network = new UNet2D(Network.Options, normed);
+        var network = Network.CreateSame();
         network.MoveTo(Device);
         var own = Network.Parameters().ToDictionary(p => p.Name, p => p.Value);
         network.Load(name => own[name].Detach(), Origin);
         Attachment?.MergeInto(network);
-        return new DiffusionModel(network, _configuration, Shape, Device, Origin) { SourcePath = SourcePath };
+        return new DiffusionModel(network, _configuration, ItemShape, Device, Origin) { SourcePath = SourcePath };
     });
 
     /// <summary>Writes the model: as a diffusers folder, or as an adapter's, which names its source.</summary>
     public void Save(string folder) => TorchRuntime.Run(() =>
     {
         if (Attachment is null)
-            DiffusersFolder.Write(folder, Network, _configuration);
+            ModelFolder.Write(folder, Network, _configuration);
         else
             AdapterFolder.Write(folder, Attachment, SourcePath, _sourceFingerprint!);
     });
@@ -169,58 +176,6 @@ public sealed class DiffusionModel : IDisposable
             attachment.Attach();
         });
         Attachment = attachment;
-    }
-
-    /// <summary>Draws pictures. Picture i depends on (seed, i) only: neither on the count nor on the batch size.</summary>
-    /// <param name="count">How many.</param>
-    /// <param name="sampler">How.</param>
-    /// <param name="seed">Which.</param>
-    /// <param name="labels">Classes of the pictures, repeated as needed; null: all classes in turn, where the model has them.</param>
-    /// <param name="batchSize">How many at a time.</param>
-    /// <param name="progress">Told the number of network evaluations done, of how many.</param>
-    /// <param name="cancellationToken">Stops.</param>
-    /// <exception cref="InputException">A label is out of range, or the sampler does not fit the schedule.</exception>
-    public Samples Sample(
-        int count,
-        Sampler sampler,
-        long seed = 0,
-        IReadOnlyList<int>? labels = null,
-        int batchSize = 64,
-        IProgress<(long Done, long Of)>? progress = null,
-        CancellationToken cancellationToken = default)
-    {
-        ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
-        ArgumentOutOfRangeException.ThrowIfLessThan(batchSize, 1);
-        var classes = ClassesOf(count, labels);
-        return TorchRuntime.Run(() =>
-        {
-            Network.Train(false);
-            var pictures = new List<byte[]>(count);
-            var done = 0L;
-            for (var first = 0; first < count; first += batchSize)
-            {
-                using var scope = new TensorScope();
-                var items = Enumerable.Range(first, Math.Min(batchSize, count - first)).Select(i => (long)i).ToArray();
-                long[] shape = [Shape.Channels, Shape.Height, Shape.Width];
-                var (start, noise) = Noise.Keyed(seed, items, shape, Device);
-                var condition = classes is null ? null : new Condition { ClassLabels = Tensor.From(classes[first..(first + items.Length)], items.Length).To(Device) };
-                var x = sampler.Sample(
-                    Denoiser, Schedule, start, noise, condition,
-                    step =>
-                    {
-                        var evaluations = (long)step.Count * count;
-                        done += items.Length;
-                        progress?.Report((done, evaluations));
-                    },
-                    cancellationToken);
-                var bytes = ((x * 0.5) + 0.5).Clamp(0, 1) * 255.0;
-                var planes = bytes.Round().To(DType.UInt8).ToBytes();
-                for (var i = 0; i < items.Length; i++)
-                    pictures.Add(planes[(i * Shape.Elements)..((i + 1) * Shape.Elements)]);
-            }
-
-            return new Samples(pictures, Shape, classes, $"{count} samples of {Origin}, {sampler.Name} with {sampler.Steps} steps, seed {seed}");
-        });
     }
 
     /// <inheritdoc/>
@@ -264,7 +219,7 @@ public sealed class DiffusionModel : IDisposable
         }
     }
 
-    private DiffusionModel Named(string origin) => new(Network, _configuration, Shape, Device, origin)
+    private DiffusionModel Named(string origin) => new(Network, _configuration, ItemShape, Device, origin)
     {
         SourcePath = SourcePath, Attachment = Attachment, _sourceFingerprint = _sourceFingerprint,
     };
@@ -276,62 +231,17 @@ public sealed class DiffusionModel : IDisposable
             hash.AppendData(new ReadOnlySpan<byte>((byte*)memory + offset, (int)Math.Min(Block, length - offset)));
     }
 
-    private static DiffusionModel Finish(UNet2D network, DiffusersConfiguration configuration, Device device, string origin, string? path = null)
+    private static DiffusionModel Finish(DenoisingNetwork network, DiffusersConfiguration configuration, Device device, string origin, string? path = null)
     {
         try
         {
             network.MoveTo(device);
-            return new DiffusionModel(network, configuration, ShapeOf(network.Options, origin), device, origin) { SourcePath = path };
+            return new DiffusionModel(network, configuration, network.Options.ShapeOf(origin), device, origin) { SourcePath = path };
         }
         catch
         {
             network.Dispose();
             throw;
         }
-    }
-
-    private static ImageShape ShapeOf(UNet2DOptions options, string origin)
-    {
-        try
-        {
-            var (height, width) = options.SampleSize switch
-            {
-                System.Text.Json.Nodes.JsonArray { Count: 2 } pair when pair[0] is { } h && pair[1] is { } w => ((int)h, (int)w),
-                System.Text.Json.Nodes.JsonValue one => ((int)one, (int)one),
-                null => throw new InputException($"The network configuration of {origin} has no sample_size: add the edge of its pictures."),
-                _ => throw new FormatException("neither a number nor a pair of them"),
-            };
-            // Each level but the last halves the picture, and the way up doubles it again: both must meet.
-            var unit = 1 << (options.BlockOutChannels.Length - 1);
-            if (height < 1 || width < 1 || options.InChannels * height * width > int.MaxValue)
-                throw new InputException($"The network configuration of {origin} has sample_size {FileFault.Shorten(options.SampleSize.ToJsonString())}, which is no size of pictures.");
-            if (height % unit != 0 || width % unit != 0)
-                throw new InputException($"The network configuration of {origin} has sample_size {FileFault.Shorten(options.SampleSize.ToJsonString())}: a network of {options.BlockOutChannels.Length} levels takes multiples of {unit}.");
-            return new ImageShape((int)options.InChannels, height, width);
-        }
-        catch (Exception e) when (e is FormatException or InvalidOperationException or ArgumentException or OverflowException)
-        {
-            throw new InputException($"The network configuration of {origin} has sample_size {FileFault.Shorten(options.SampleSize?.ToJsonString() ?? "null")}, which is no size of pictures: give the edge, or [height, width].", e);
-        }
-    }
-
-    private long[]? ClassesOf(int count, IReadOnlyList<int>? labels)
-    {
-        if (!Network.Options.IsClassConditional)
-        {
-            return labels is null
-                ? null
-                : throw new InputException($"The model {Origin} takes no class labels.");
-        }
-
-        if (Classes == 0)
-            throw new InputException($"The model {Origin} is conditioned on embeddings, which cannot be given here.");
-        foreach (var label in labels ?? [])
-        {
-            if (label < 0 || label >= Classes)
-                throw new InputException($"The class {label} is out of range: {Origin} has {Classes} classes, from 0.");
-        }
-
-        return [.. Enumerable.Range(0, count).Select(i => labels is null or { Count: 0 } ? i % Classes : labels[i % labels.Count])];
     }
 }

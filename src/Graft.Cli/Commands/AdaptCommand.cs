@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Graft.Formats;
 using Graft.Recipes;
 using Graft.Training;
 using Graft.Transfer;
@@ -19,7 +20,7 @@ internal static class AdaptCommand
             Arity = ArgumentArity.ZeroOrOne,
         };
         var source = new Option<string?>("--source") { Description = "The pretrained model: a diffusers folder." };
-        var target = new Option<string?>("--target") { Description = "A folder of pictures of the new domain, of any sizes." };
+        var target = new Option<string?>("--target") { Description = "A folder of pictures of the new domain, of any sizes; for a model of points, a CSV or safetensors file." };
         var labels = new Option<string?>("--labels") { Description = "A CSV file with the columns file_name and label: the class of each picture of --target." };
         var method = new Option<string?>("--method") { Description = $"The method ({methods})." };
         var output = new Option<string?>("--out") { Description = "The run's folder, which becomes the adapted model." };
@@ -38,7 +39,7 @@ internal static class AdaptCommand
             var json = parsed.GetValue(recipe) is { } file ? Recipe.Read(file) : [];
             CommonOptions.Override(json, parsed.GetValue(size), []);
             Put(json, "source", parsed.GetValue(source));
-            Put(json, "target", parsed.GetValue(target) is { } folder ? new JsonObject { ["folder"] = folder } : null);
+            Put(json, "target", parsed.GetValue(target) is { } folder ? new JsonObject { [SampleFile.Is(folder) && !Directory.Exists(folder) ? "points" : "folder"] = folder } : null);
             if (parsed.GetValue(labels) is { } csv)
                 Recipe.Set(json, $"target.labels_csv={JsonSerializer.Serialize(csv)}");
             Put(json, "method", parsed.GetValue(method));

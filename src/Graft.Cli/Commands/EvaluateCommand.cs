@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using Graft.Data;
 using Graft.Evaluation;
+using Graft.Formats;
 using Graft.Recipes;
 using Graft.Sampling;
 using Graft.Torch;
@@ -13,14 +14,15 @@ namespace Graft.Cli.Commands;
 internal static class EvaluateCommand
 {
     private const int DefaultCount = 256;
+    private const int ItemBatch = 1024; // of what is no picture
 
     internal static Command Create()
     {
-        var what = new Argument<string>("MODEL") { Description = "A model to draw from, or a folder of pictures to take as they are." };
-        var target = new Option<string>("--target") { Description = "Pictures of the domain: a folder, or a recipe whose target (or data) is meant.", Required = true };
+        var what = new Argument<string>("MODEL") { Description = "A model to draw from, or a folder of pictures (a file of points) to take as they are." };
+        var target = new Option<string>("--target") { Description = "Samples of the domain: a folder of pictures, a CSV file of points, or a recipe whose target (or data) is meant.", Required = true };
         var training = new Option<string?>("--training") { Description = "What the model was trained on, in the same form; without it the target." };
         var mirrored = new Option<bool>("--mirrored") { Description = "Count mirrored copies too, as a training with flip: true makes them (default: what the recipe says, else no).", DefaultValueFactory = _ => false };
-        var count = new Option<int?>("--count", "-n") { Description = $"How many samples; without it {DefaultCount} of a model, all of a folder." };
+        var count = new Option<int?>("--count", "-n") { Description = $"How many samples; without it {DefaultCount} pictures of a model, as many points as the target has, all of a folder." };
         var sampler = new Option<string>("--sampler") { Description = $"How to draw: {string.Join(" or ", Sampler.Names)}.", DefaultValueFactory = _ => "ddim" };
         var steps = new Option<int>("--steps") { Description = "Network evaluations for each picture.", DefaultValueFactory = _ => 50 };
         var eta = new Option<double>("--eta") { Description = "DDIM's noise: 0 (none) to 1 (as DDPM).", DefaultValueFactory = _ => 0 };
@@ -52,8 +54,8 @@ internal static class EvaluateCommand
             // Before anything is drawn, which takes longer than to find that a file is not there.
             using var spaces = new FeatureSpaces(parsed.GetRequiredValue(features), Device.Parse(parsed.GetRequiredValue(device)), Terminal.Warning);
 
-            var (samples, origin, data) = DiffusionModel.Is(path) || !Directory.Exists(path)
-                ? FromModel(drawing, Open)
+            var (samples, origin, data) = SampleFile.Holds(path) ? FromItems(drawing, Items)
+                : DiffusionModel.Is(path) || !Directory.Exists(path) ? FromModel(drawing, domain, trained)
                 : FromFolder(drawing, Open);
             var input = new EvaluationInput
             {
@@ -63,7 +65,7 @@ internal static class EvaluateCommand
                 Mirrored = parsed.GetValue(mirrored) || trained.Flip,
                 Seed = parsed.GetValue(seed),
             };
-            var report = EvaluationReport.Of(input, origin, [.. EvaluationReport.Metrics, .. spaces.Metrics(input.Mirrored)], token);
+            var report = EvaluationReport.Of(input, origin, [.. EvaluationReport.MetricsOf(input), .. spaces.Metrics(input.Mirrored)], token);
             var files = parsed.GetValue(output) is { } folder ? report.Write(folder) : [];
             if (parsed.GetValue(json))
                 Terminal.Result(report.ToJsonText().TrimEnd());
@@ -71,22 +73,34 @@ internal static class EvaluateCommand
                 Print(report, files);
             return Task.FromResult(0);
 
-            (IImageSource Target, IImageSource Training) Open(ImageShape shape)
+            (ISampleSource Target, ISampleSource Training) Open(ImageShape shape)
             {
                 var pictures = domain.Open(shape, Terminal.Warning, token);
                 return (pictures, ReferenceEquals(trained, domain) ? pictures : trained.Open(shape, Terminal.Warning, token));
             }
+
+            (ISampleSource Target, ISampleSource Training) Items()
+            {
+                var items = ItemsOf(domain);
+                return (items, ReferenceEquals(trained, domain) ? items : ItemsOf(trained));
+            }
+
+            SampleSet ItemsOf(DataReference data) => data.Data.OpenItems()
+                ?? throw new InputException($"The samples {path} are points, and the target is pictures: give a CSV or safetensors file, or a recipe with points or a mixture.");
         });
         return command;
     }
 
-    private static (IImageSource Samples, JsonObject Origin, T Data) FromModel<T>(Drawing drawing, Func<ImageShape, T> open)
+    private static (ISampleSource Samples, JsonObject Origin, (ISampleSource Target, ISampleSource Training) Data) FromModel(
+        Drawing drawing, DataReference domain, DataReference trained)
     {
         using var model = DiffusionModel.Load(drawing.Path, Device.Parse(drawing.Device), drawing.Source);
-        var data = open(model.Shape); // before the samples, which take longer
+        var target = domain.Data.OpenFor(model, Terminal.Warning, drawing.Token); // before the samples, which take longer
+        var data = (target, ReferenceEquals(trained, domain) ? target : trained.Data.OpenFor(model, Terminal.Warning, drawing.Token));
         var labels = drawing.Labels.Length == 0 ? null : drawing.Labels;
-        var samples = ProgressDisplay.Sample("sampling", progress => model.Sample(
-            drawing.Count ?? DefaultCount, drawing.Sampler, drawing.Seed, labels, drawing.Batch, progress, drawing.Token));
+        var samples = ProgressDisplay.Sample<ISampleSource>("sampling", progress => model.MakesPictures
+            ? model.Sample(drawing.Count ?? DefaultCount, drawing.Sampler, drawing.Seed, labels, drawing.Batch, progress, drawing.Token)
+            : model.SampleValues(drawing.Count ?? target.Count, drawing.Sampler, drawing.Seed, labels, Math.Max(drawing.Batch, ItemBatch), progress, drawing.Token));
         var origin = new JsonObject
         {
             ["model"] = drawing.Path,
@@ -101,7 +115,17 @@ internal static class EvaluateCommand
         return (samples, origin, data);
     }
 
-    private static (IImageSource Samples, JsonObject Origin, T Data) FromFolder<T>(Drawing drawing, Func<ImageShape, T> open)
+    private static (ISampleSource Samples, JsonObject Origin, T Data) FromItems<T>(Drawing drawing, Func<T> open)
+    {
+        if (drawing.Labels.Length > 0)
+            throw new InputException($"--label says what a model is to draw, and {drawing.Path} is a file of samples: leave it out.");
+        ISampleSource samples = SampleFile.Read(drawing.Path);
+        if (drawing.Count is { } most && most < samples.Count)
+            samples = samples.Subset([.. Enumerable.Range(0, most)]);
+        return (samples, new JsonObject { ["file"] = drawing.Path }, open());
+    }
+
+    private static (ISampleSource Samples, JsonObject Origin, T Data) FromFolder<T>(Drawing drawing, Func<ImageShape, T> open)
     {
         if (drawing.Labels.Length > 0)
             throw new InputException($"--label says what a model is to draw, and {drawing.Path} is a folder of pictures: leave it out.");

@@ -11,7 +11,7 @@ internal static class SampleCommand
     internal static Command Create()
     {
         var model = new Argument<string>("MODEL") { Description = "The model: a diffusers folder." };
-        var count = new Option<int>("--count", "-n") { Description = "How many pictures.", DefaultValueFactory = _ => 16 };
+        var count = new Option<int>("--count", "-n") { Description = "How many pictures, or other items.", DefaultValueFactory = _ => 16 };
         var sampler = new Option<string>("--sampler") { Description = $"How to draw: {string.Join(" or ", Sampler.Names)}.", DefaultValueFactory = _ => "ddim" };
         var steps = new Option<int>("--steps") { Description = "Network evaluations for each picture.", DefaultValueFactory = _ => 50 };
         var timesteps = new Option<string?>("--timesteps") { Description = "Training steps to visit, in place of --steps: 250 (evenly), 10,15,20 (so many in each third) or ddim25 (a whole stride)." };
@@ -22,13 +22,14 @@ internal static class SampleCommand
         var threshold = new Option<double?>("--threshold") { Description = "Dynamic thresholding: clip to this quantile of each predicted picture, as 0.995, and scale it back." };
         var labels = new Option<int[]>("--label") { Description = "Class to draw, for a class-conditional model; repeated in turn; without it all classes in turn.", DefaultValueFactory = _ => [] };
         var batch = new Option<int>("--batch-size") { Description = "Pictures at a time; changes the memory needed, not the pictures.", DefaultValueFactory = _ => 64 };
-        var output = new Option<string>("--out") { Description = "Folder for the pictures and a sheet of them, grid.png (or .jpg).", Required = true };
-        var format = new Option<string>("--format") { Description = "Of the files: png (keeps every pixel) or jpg.", DefaultValueFactory = _ => "png" };
+        var output = new Option<string>("--out") { Description = "Folder for the pictures and a sheet of them, grid.png (or .jpg); for points, samples.csv and a plot, samples.png.", Required = true };
+        var format = new Option<string>("--format") { Description = "Of the files: png (keeps every pixel) or jpg; of points, csv or safetensors (other items: safetensors).", DefaultValueFactory = _ => "png" };
+        var target = new Option<string?>("--target") { Description = "A recipe whose mixture is drawn behind points; nothing is without it." };
         var quality = new Option<int>("--quality") { Description = "Of JPEG files: 1 (smallest) to 100 (best).", DefaultValueFactory = _ => 95 };
         var (device, source) = (CommonOptions.Device(), CommonOptions.Source());
-        var command = new Command("sample", "Draw pictures from a model: PNG or JPEG files and a sheet.")
+        var command = new Command("sample", "Draw pictures from a model: PNG or JPEG files and a sheet; or points: a CSV file and a plot.")
         {
-            model, count, sampler, steps, timesteps, eta, clip, noClip, threshold, seed, labels, batch, source, output, format, quality, device,
+            model, count, sampler, steps, timesteps, eta, clip, noClip, threshold, seed, labels, batch, source, target, output, format, quality, device,
         };
         command.SetAction((parsed, token) =>
         {
@@ -39,6 +40,8 @@ internal static class SampleCommand
             {
                 "png" => ".png",
                 "jpg" or "jpeg" => ".jpg",
+                "csv" => ".csv",
+                "safetensors" => ".safetensors",
                 var other => throw new InputException($"Pictures cannot be written as '{other}': give --format png or jpg."),
             };
             if (parsed.GetValue(quality) is < 1 or > 100)
@@ -57,6 +60,19 @@ internal static class SampleCommand
             }
 
             var classes = parsed.GetRequiredValue(labels);
+            if (!loaded.MakesPictures)
+            {
+                var plan = new ItemDrawing(
+                    loaded, number, how, parsed.GetValue(seed), classes, parsed.GetResult(batch) is { Implicit: false } ? parsed.GetValue(batch) : null,
+                    parsed.GetResult(format) is { Implicit: false } ? ending : null, parsed.GetValue(target), parsed.GetRequiredValue(output), token);
+                Terminal.Result(plan.Run());
+                return Task.FromResult(0);
+            }
+
+            if (ending is ".csv" or ".safetensors")
+                throw new InputException($"The model {loaded.Origin} makes pictures, which are written with --format png or jpg.");
+            if (parsed.GetValue(target) is not null)
+                throw new InputException($"--target is drawn behind points, and the model {loaded.Origin} makes pictures: leave it out.");
             var samples = ProgressDisplay.Sample("sampling", progress => loaded.Sample(
                 number, how, parsed.GetValue(seed), classes.Length == 0 ? null : classes, parsed.GetValue(batch), progress, token));
             var folder = parsed.GetRequiredValue(output);

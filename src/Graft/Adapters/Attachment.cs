@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Graft.Diffusion;
 using Graft.Networks;
 using Graft.Torch;
 
@@ -19,11 +20,16 @@ public abstract class Attachment : Module
     /// <summary>Connects it with the network that it was made for.</summary>
     public abstract void Attach();
 
+    /// <summary>The model as samplers see it; by default the network, which the modules were connected with.</summary>
+    /// <param name="network">The frozen network.</param>
+    /// <param name="schedule">The schedule that it was trained with.</param>
+    public virtual IDenoiser Around(DenoisingNetwork network, NoiseSchedule schedule) => network;
+
     /// <summary>Its settings, as <c>adapter_config.json</c> holds them.</summary>
     public abstract JsonObject Configuration();
 
     /// <summary>Works it into a network's weights, which then computes the same without it.</summary>
     /// <param name="network">A network of the same architecture and weights as the attached one.</param>
     /// <exception cref="NotSupportedException"><see cref="CanMerge"/> is false.</exception>
-    public virtual void MergeInto(UNet2D network) => throw new NotSupportedException($"{Kind} cannot be merged.");
+    public virtual void MergeInto(DenoisingNetwork network) => throw new NotSupportedException($"{Kind} cannot be merged.");
 }

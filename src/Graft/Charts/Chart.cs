@@ -36,6 +36,9 @@ public sealed record Chart
     /// <summary>Ends of the y axis; null: around the values, and from 0 where there are bars.</summary>
     public (double From, double To)? YRange { get; init; }
 
+    /// <summary>What lies behind everything, with a colour bar at the right; null: nothing.</summary>
+    public HeatMap? Background { get; init; }
+
     /// <summary>What is drawn, later ones above earlier ones.</summary>
     public required IReadOnlyList<Series> Series { get; init; }
 
@@ -124,15 +127,16 @@ public sealed record Chart
         var yTicks = Axis.Ticks(y.From, y.To, Math.Clamp((bottom - top) / (2 * TextHeight), 2, 8));
         var yLabels = Axis.Labels(yTicks);
         var left = Gap + (YLabel.Length > 0 ? TextHeight + Gap : 0) + yLabels.Select(l => Canvas.WidthOf(l, Scale)).DefaultIfEmpty(0).Max() + Gap;
-        var right = Width - (3 * Gap);
+        var right = Width - (3 * Gap) - (Background?.BarWidth ?? 0);
         double AtX(double value) => left + ((value - x.From) / (x.To - x.From) * (right - left));
         double AtY(double value) => bottom - ((value - y.From) / (y.To - y.From) * (bottom - top));
 
         var (xTicks, xLabels) = XTicks(x, right - left);
+        Background?.Draw(canvas, (left, top, right - left, bottom - top), x, y);
         foreach (var tick in xTicks)
-            canvas.Fill(Math.Round(AtX(tick)), top, Math.Round(AtX(tick)) + 1, bottom + 4, GridLine);
+            canvas.Fill(Math.Round(AtX(tick)), top, Math.Round(AtX(tick)) + 1, bottom + 4, GridLine, Background is null ? 1 : 0.4);
         foreach (var tick in yTicks)
-            canvas.Fill(left - 4, Math.Round(AtY(tick)), right, Math.Round(AtY(tick)) + 1, GridLine);
+            canvas.Fill(left - 4, Math.Round(AtY(tick)), right, Math.Round(AtY(tick)) + 1, GridLine, Background is null ? 1 : 0.4);
         foreach (var s in series)
             Values(canvas, s, AtX, AtY, (left, top - 2, right - left + 2, bottom - top + 4));
         canvas.Fill(left, top, left + 1, bottom + 1, Ink);

@@ -4,31 +4,27 @@ namespace Graft.Data;
 
 /// <summary>A set of pictures of one shape, decoded and in memory: what training and evaluation read.</summary>
 /// <remarks>Implementations never change after they are made and may be read from several threads.</remarks>
-public interface IImageSource
+public interface IImageSource : ISampleSource
 {
-    /// <summary>How many pictures there are, at least 1.</summary>
-    int Count { get; }
-
     /// <summary>The shape that every picture has.</summary>
     ImageShape Shape { get; }
 
     /// <summary>One picture: <see cref="ImageShape.Elements"/> bytes 0 to 255 in planes (CHW). No copy.</summary>
-    /// <param name="index">0 to <see cref="Count"/> - 1.</param>
+    /// <param name="index">0 to the count - 1.</param>
     ReadOnlySpan<byte> this[int index] { get; }
 
-    /// <summary>What to call a picture in messages and reports: a relative path, or file and number.</summary>
-    /// <param name="index">0 to <see cref="Count"/> - 1.</param>
-    string Name(int index);
+    /// <inheritdoc/>
+    ItemShape ISampleSource.ItemShape => Shape;
 
-    /// <summary>The class of a picture, or null if the set has none.</summary>
-    /// <param name="index">0 to <see cref="Count"/> - 1.</param>
-    int? Label(int index);
-
-    /// <summary>Names of the classes, where the set knows them: label n is called <c>Classes[n]</c>. May be empty.</summary>
-    IReadOnlyList<string> Classes { get; }
-
-    /// <summary>One line for people: what it is, where from, how many.</summary>
-    string Description { get; }
+    /// <summary>One picture in [-1, 1]: byte/127.5 - 1.</summary>
+    /// <inheritdoc/>
+    void ISampleSource.Read(int index, Span<float> values)
+    {
+        const float Scale = (float)(1 / 127.5);
+        var bytes = this[index];
+        for (var i = 0; i < bytes.Length; i++)
+            values[i] = (bytes[i] * Scale) - 1;
+    }
 }
 
 /// <summary>Conveniences over <see cref="IImageSource"/>.</summary>

@@ -43,7 +43,7 @@ public sealed class MirroredImages : IImageSource
     /// <summary>Exchanges left and right in place.</summary>
     /// <param name="planes">A picture in planes (CHW).</param>
     /// <param name="width">Pixels in a row.</param>
-    internal static void Mirror(Span<byte> planes, int width)
+    internal static void Mirror<T>(Span<T> planes, int width)
     {
         for (var row = 0; row < planes.Length; row += width)
             planes.Slice(row, width).Reverse();

@@ -20,7 +20,7 @@ public interface IDenoiser
 {
     /// <summary>The network's output for noised samples.</summary>
     /// <param name="x">Noised samples x_t, [N, C, ...].</param>
-    /// <param name="t">Time steps of the training schedule, int64 or float [N].</param>
+    /// <param name="t">Time steps of the training schedule, int64 [N]; in continuous time t itself, float64 [N].</param>
     /// <param name="condition">What it is conditioned on, if anything.</param>
     /// <returns>What the schedule's prediction type names: [N, C, ...], or [N, 2C, ...] where the variance is learned.</returns>
     Tensor Predict(Tensor x, Tensor t, Condition? condition = null);

@@ -6,7 +6,7 @@ namespace Graft.Diffusion;
 /// The forward process of diffusion, q(x_t | x_0) (Ho et al. 2020, section 2), for t = 0 to T − 1; t = 0 is the paper's t = 1.
 /// Tables are double precision, over β and α of <see cref="ScheduleOptions.BetaPrecision"/>. It holds no tensors, and is safe to share.
 /// </summary>
-public sealed class NoiseSchedule
+public sealed partial class NoiseSchedule
 {
     /// <summary>√ᾱ_T above which <see cref="Warning"/> speaks. Lin et al. 2024, table 1: cosine 5e-5, linear 0.006, Stable Diffusion 0.068.</summary>
     private const double LargeTerminalSignal = 0.05;
@@ -18,6 +18,13 @@ public sealed class NoiseSchedule
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
         Options = options;
+        if (options.IsContinuous)
+        {
+            Process = new VpProcess(options.BetaMin, options.BetaMax);
+            (Betas, Alphas, AlphasCumulative) = Grid(Process.Value, options.NumTrainTimesteps);
+            return;
+        }
+
         var betas = Diffusion.Betas.Of(options);
         var (alphas, cumulative) = (new double[betas.Length], new double[betas.Length]);
         var product = 1.0;
@@ -66,8 +73,8 @@ public sealed class NoiseSchedule
     public double Snr(int t) => AlphaCumulative(t) / (1 - AlphaCumulative(t));
 
     /// <summary>The signal-to-noise ratio for each item, float32 [N].</summary>
-    /// <param name="t">Steps, int64 [N].</param>
-    public Tensor Snr(Tensor t) => Column(t, Snr, 1).To(DType.Float32).To(t.Device);
+    /// <param name="t">Steps, int64 [N]; in continuous time also t itself, floating-point [N].</param>
+    public Tensor Snr(Tensor t) => SignalColumn(t, signal => signal / (1 - signal), 1).To(DType.Float32).To(t.Device);
 
     /// <summary>α and σ of one step for all items: scalars that fit any type and device.</summary>
     /// <exception cref="ArgumentOutOfRangeException">t is not from 0 to T − 1.</exception>
@@ -82,11 +89,13 @@ public sealed class NoiseSchedule
     }
 
     /// <summary>α and σ for one step an item, [N, 1, ...] of the type, device and rank of <paramref name="like"/>.</summary>
-    /// <param name="t">Steps, int64 [N].</param>
+    /// <param name="t">Steps, int64 [N]; in continuous time also t itself, floating-point [N].</param>
     /// <param name="like">The samples, [N, ...].</param>
-    /// <exception cref="ArgumentException">t is no int64 [N] of values from 0 to T − 1.</exception>
+    /// <exception cref="ArgumentException">t is no int64 [N] of values from 0 to T − 1, nor, in continuous time, of values from 0 to 1.</exception>
     public NoiseLevel At(Tensor t, Tensor like)
     {
+        if (IsTime(t))
+            return new NoiseLevel(TimeColumn(t, Process!.Value.Alpha, like), TimeColumn(t, Process.Value.Sigma, like));
         var level = new NoiseLevel(
             Column(t, like, i => Math.Sqrt(AlphaCumulative(i))), Column(t, like, i => Math.Sqrt(1 - AlphaCumulative(i))));
         return Options.PredictionType != PredictionType.PreviousSample ? level : level with

@@ -19,6 +19,12 @@ public enum BetaSchedule
 
     /// <summary>The log signal-to-noise ratio spread as a Laplace distribution (Hang and Gu 2024).</summary>
     Laplace,
+
+    /// <summary>
+    /// Continuous time (<see cref="VpProcess"/>): t in (0, 1] in place of steps, β from <see cref="ScheduleOptions.BetaMin"/> to
+    /// <see cref="ScheduleOptions.BetaMax"/>. diffusers has no such name; the keys of β are those of its ScoreSdeVpScheduler.
+    /// </summary>
+    ContinuousVp,
 }
 
 /// <summary>The variance of a DDPM update (key <c>variance_type</c>). The β and β̃ are those of the respaced step.</summary>

@@ -7,7 +7,10 @@ namespace Graft.Diffusion;
 /// <content>Reading and writing <c>scheduler_config.json</c>.</content>
 public sealed partial record ScheduleOptions
 {
-    /// <summary>Reads a configuration. Absent keys, and null ones, take their defaults; unknown keys are kept in <see cref="Other"/>.</summary>
+    /// <summary>
+    /// Reads a configuration. Absent keys, and null ones, take their defaults; unknown keys are kept in <see cref="Other"/>. In continuous
+    /// time the spacing is trailing and nothing is clipped unless the keys say so.
+    /// </summary>
     /// <exception cref="InputException">A value is unknown, of another type or out of range; the sentence names its key.</exception>
     public static ScheduleOptions FromJson(JsonObject json)
     {
@@ -15,21 +18,25 @@ public sealed partial record ScheduleOptions
         var keys = new Reader(JsonSerializer.SerializeToElement(json));
         var defaults = new ScheduleOptions();
         var betas = keys.Take("trained_betas");
+        var betaSchedule = keys.Choice("beta_schedule", defaults.BetaSchedule);
+        var continuous = betaSchedule == BetaSchedule.ContinuousVp; // its keys mean nothing to the others, which keep them
         var options = new ScheduleOptions
         {
             NumTrainTimesteps = keys.Int("num_train_timesteps", defaults.NumTrainTimesteps),
             BetaStart = keys.Number("beta_start", defaults.BetaStart),
             BetaEnd = keys.Number("beta_end", defaults.BetaEnd),
-            BetaSchedule = keys.Choice("beta_schedule", defaults.BetaSchedule),
+            BetaSchedule = betaSchedule,
+            BetaMin = continuous ? keys.Number("beta_min", defaults.BetaMin) : defaults.BetaMin,
+            BetaMax = continuous ? keys.Number("beta_max", defaults.BetaMax) : defaults.BetaMax,
             TrainedBetas = betas is null ? null : Numbers("trained_betas", betas.Value),
             VarianceType = keys.Choice("variance_type", defaults.VarianceType),
-            ClipSample = keys.Bool("clip_sample", defaults.ClipSample),
+            ClipSample = keys.Bool("clip_sample", defaults.ClipSample && !continuous),
             ClipSampleRange = keys.Number("clip_sample_range", defaults.ClipSampleRange),
             PredictionType = keys.Choice("prediction_type", keys.PredictsSampleByOldName ? PredictionType.Sample : defaults.PredictionType),
             Thresholding = keys.Bool("thresholding", defaults.Thresholding),
             DynamicThresholdingRatio = keys.Number("dynamic_thresholding_ratio", defaults.DynamicThresholdingRatio),
             SampleMaxValue = keys.Number("sample_max_value", defaults.SampleMaxValue),
-            TimestepSpacing = keys.Choice("timestep_spacing", defaults.TimestepSpacing),
+            TimestepSpacing = keys.Choice("timestep_spacing", continuous ? TimestepSpacing.Trailing : defaults.TimestepSpacing),
             StepsOffset = keys.Int("steps_offset", defaults.StepsOffset),
             RescaleBetasZeroSnr = keys.Bool("rescale_betas_zero_snr", defaults.RescaleBetasZeroSnr),
             SetAlphaToOne = keys.Bool("set_alpha_to_one", defaults.SetAlphaToOne),
@@ -64,6 +71,13 @@ public sealed partial record ScheduleOptions
             ["rescale_betas_zero_snr"] = RescaleBetasZeroSnr,
             ["set_alpha_to_one"] = SetAlphaToOne,
         };
+        if (IsContinuous)
+        {
+            (keys["beta_min"], keys["beta_max"]) = (BetaMin, BetaMax);
+            foreach (var key in (string[])["beta_start", "beta_end", "trained_betas", "rescale_betas_zero_snr"])
+                keys.Remove(key);
+        }
+
         if (BetaPrecision != default)
             keys["graft_beta_precision"] = NameOf(BetaPrecision);
         if (LearnedRangeUpper != default)

@@ -21,6 +21,12 @@ public sealed partial record ScheduleOptions
     /// <summary>β of the last step, above 0 and below 1.</summary>
     public double BetaEnd { get; init; } = 0.02;
 
+    /// <summary>Key <c>beta_min</c>: β(0) of <see cref="BetaSchedule.ContinuousVp"/>, above 0.</summary>
+    public double BetaMin { get; init; } = 0.1;
+
+    /// <summary>Key <c>beta_max</c>: β(1) of <see cref="BetaSchedule.ContinuousVp"/>, above <see cref="BetaMin"/>.</summary>
+    public double BetaMax { get; init; } = 20;
+
     /// <summary>How β grows between.</summary>
     public BetaSchedule BetaSchedule { get; init; } = BetaSchedule.Linear;
 
@@ -77,6 +83,9 @@ public sealed partial record ScheduleOptions
     /// <summary>Whether the network gives a second half of channels for the variance.</summary>
     public bool LearnsVariance => VarianceType is VarianceType.Learned or VarianceType.LearnedRange;
 
+    /// <summary>Whether time is continuous; <see cref="NumTrainTimesteps"/> is then the grid that samplers step on.</summary>
+    public bool IsContinuous => BetaSchedule == BetaSchedule.ContinuousVp;
+
     /// <summary>Checks every range.</summary>
     /// <exception cref="InputException">A value is out of range; the sentence names its key.</exception>
     public void Validate()
@@ -88,11 +97,23 @@ public sealed partial record ScheduleOptions
         Require(DynamicThresholdingRatio is > 0 and <= 1, "dynamic_thresholding_ratio", DynamicThresholdingRatio, "above 0 and at most 1");
         Require(SampleMaxValue >= 1, "sample_max_value", SampleMaxValue, "at least 1");
         Require(StepsOffset >= 0 && StepsOffset < NumTrainTimesteps, "steps_offset", StepsOffset, $"from 0 to {NumTrainTimesteps - 1}");
+        if (IsContinuous)
+            ValidateContinuous();
         if (TrainedBetas is not { } betas)
             return;
         Require(betas.Length == NumTrainTimesteps, "trained_betas", $"a list of {betas.Length}", $"as long as num_train_timesteps ({NumTrainTimesteps})");
         foreach (var beta in betas)
             Require(beta is > 0 and <= 1, "trained_betas", beta, "made of values above 0 and at most 1");
+    }
+
+    private void ValidateContinuous()
+    {
+        Require(BetaMin > 0 && double.IsFinite(BetaMin), "beta_min", BetaMin, "above 0");
+        Require(BetaMax > BetaMin && BetaMax <= 1000, "beta_max", BetaMax, "above beta_min, and at most 1000");
+        Require(TrainedBetas is null, "trained_betas", "given", "left out where time is continuous");
+        Require(!RescaleBetasZeroSnr, "rescale_betas_zero_snr", "true", "false where time is continuous");
+        Require(!LearnsVariance, "variance_type", VarianceType, "a fixed one where time is continuous");
+        Require(PredictionType != PredictionType.PreviousSample, "prediction_type", PredictionType, "epsilon, sample or v_prediction where time is continuous");
     }
 
     private static void Require(bool holds, string key, object value, string range)

@@ -10,8 +10,15 @@ public sealed record EvaluationReport
 {
     private const int Format = 1;
 
-    /// <summary>The metrics that need no network.</summary>
+    /// <summary>The metrics of pictures that need no network.</summary>
     public static IReadOnlyList<IMetric> Metrics { get; } = [new MemorisationMetric()];
+
+    /// <summary>The metrics that need no network, for the kind of samples at hand.</summary>
+    public static IReadOnlyList<IMetric> MetricsOf(EvaluationInput input)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        return input.Samples is IImageSource ? Metrics : PointMetrics.Of(input.Target);
+    }
 
     /// <summary>What was judged.</summary>
     public required EvaluationInput Input { get; init; }
@@ -25,7 +32,7 @@ public sealed record EvaluationReport
     /// <summary>Measures.</summary>
     /// <param name="input">What is judged.</param>
     /// <param name="origin">Where the samples came from, for the report.</param>
-    /// <param name="metrics">Which metrics; those that need no network if null. <see cref="FeatureSpace.Metrics"/> gives those of a network.</param>
+    /// <param name="metrics">Which metrics; those of <see cref="MetricsOf"/> if null. <see cref="FeatureSpace.Metrics"/> gives those of a network.</param>
     /// <param name="cancellationToken">Stops.</param>
     /// <exception cref="InputException">Samples, target and training pictures are not of one shape.</exception>
     public static EvaluationReport Of(EvaluationInput input, JsonObject? origin = null, IReadOnlyList<IMetric>? metrics = null, CancellationToken cancellationToken = default)
@@ -33,15 +40,15 @@ public sealed record EvaluationReport
         ArgumentNullException.ThrowIfNull(input);
         foreach (var (name, pictures) in new[] { ("target", input.Target), ("training", input.Training) })
         {
-            if (pictures.Shape != input.Samples.Shape)
-                throw new InputException($"The samples are {input.Samples.Shape} and the {name} pictures {pictures.Shape}: bring them to one shape.");
+            if (pictures.ItemShape != input.Samples.ItemShape || pictures is IImageSource != input.Samples is IImageSource)
+                throw new InputException($"The samples are {input.Samples.ItemShape} and the {name} {pictures.Noun()} {pictures.ItemShape}: bring them to one shape.");
         }
 
         return new EvaluationReport
         {
             Input = input,
             Origin = origin ?? [],
-            Reports = [.. (metrics ?? Metrics).Select(m => m.Measure(input, cancellationToken))],
+            Reports = [.. (metrics ?? MetricsOf(input)).Select(m => m.Measure(input, cancellationToken))],
         };
     }
 
@@ -83,13 +90,13 @@ public sealed record EvaluationReport
         return files;
     }
 
-    private static JsonObject Describe(IImageSource pictures, JsonObject origin, bool names)
+    private static JsonObject Describe(ISampleSource pictures, JsonObject origin, bool names)
     {
         var json = new JsonObject
         {
             ["description"] = pictures.Description,
             ["count"] = pictures.Count,
-            ["shape"] = new JsonArray(pictures.Shape.Channels, pictures.Shape.Height, pictures.Shape.Width),
+            ["shape"] = new JsonArray([.. pictures.ItemShape.Sizes.ToArray().Select(size => (JsonNode)size)]),
         };
         foreach (var (key, value) in origin)
             json[key] = value?.DeepClone();

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
+using Graft.Data;
 
 namespace Graft.Evaluation;
 
@@ -12,7 +13,7 @@ public sealed class FrechetMetric(FeatureSpace space) : IMetric
     /// <inheritdoc/>
     public MetricReport Measure(EvaluationInput input, CancellationToken cancellationToken = default)
     {
-        var (target, samples) = (space.Of(input.Target, cancellationToken), space.Of(input.Samples, cancellationToken));
+        var (target, samples) = (space.Of(input.Target.Pictures(FeatureReport.Need), cancellationToken), space.Of(input.Samples.Pictures(FeatureReport.Need), cancellationToken));
         var found = FrechetDistance.Of(target, samples);
         return new MetricReport
         {
@@ -38,7 +39,7 @@ public sealed class KernelMetric(FeatureSpace space) : IMetric
     /// <inheritdoc/>
     public MetricReport Measure(EvaluationInput input, CancellationToken cancellationToken = default)
     {
-        var (target, samples) = (space.Of(input.Target, cancellationToken), space.Of(input.Samples, cancellationToken));
+        var (target, samples) = (space.Of(input.Target.Pictures(FeatureReport.Need), cancellationToken), space.Of(input.Samples.Pictures(FeatureReport.Need), cancellationToken));
         // Subsets of the whole of both sets would all be the same: half of the smaller leaves room for a spread.
         var size = Math.Clamp(Math.Min(target.Count, samples.Count) / 2, 2, LargestSubset);
         var found = KernelDistance.Of(target, samples, Subsets, size, input.Seed);
@@ -69,7 +70,7 @@ public sealed class PrecisionRecallMetric(FeatureSpace space) : IMetric
     /// <inheritdoc/>
     public MetricReport Measure(EvaluationInput input, CancellationToken cancellationToken = default)
     {
-        var (target, samples) = (space.Of(input.Target, cancellationToken), space.Of(input.Samples, cancellationToken));
+        var (target, samples) = (space.Of(input.Target.Pictures(FeatureReport.Need), cancellationToken), space.Of(input.Samples.Pictures(FeatureReport.Need), cancellationToken));
         var found = PrecisionRecall.Of(target, samples, Neighbours);
         return new MetricReport
         {
@@ -98,7 +99,7 @@ public sealed class InceptionScoreMetric(InceptionFeatures network) : IMetric
     /// <inheritdoc/>
     public MetricReport Measure(EvaluationInput input, CancellationToken cancellationToken = default)
     {
-        var logits = network.ExtractLogits(input.Samples, cancellationToken: cancellationToken);
+        var logits = network.ExtractLogits(input.Samples.Pictures(FeatureReport.Need), cancellationToken: cancellationToken);
         var found = InceptionScore.Of(logits, Splits);
         return new MetricReport
         {
@@ -123,7 +124,7 @@ public sealed class IntraLpipsMetric(IPictureDistance distance, string space) : 
     /// <inheritdoc/>
     public MetricReport Measure(EvaluationInput input, CancellationToken cancellationToken = default)
     {
-        var found = IntraLpips.Of(distance, input.Samples, input.Training, IntraLpipsProtocol.Cdc, input.Seed, cancellationToken);
+        var found = IntraLpips.Of(distance, input.Samples.Pictures(FeatureReport.Need), input.Training.Pictures(FeatureReport.Need), IntraLpipsProtocol.Cdc, input.Seed, cancellationToken);
         var counted = found.ClusterMeans.Count(m => m is not null);
         return new MetricReport
         {
@@ -146,6 +147,9 @@ public sealed class IntraLpipsMetric(IPictureDistance distance, string space) : 
 /// <summary>What reports of features say alike.</summary>
 internal static class FeatureReport
 {
+    /// <summary>What needs pictures.</summary>
+    internal const string Need = "Networks that look at pictures compare";
+
     internal static string SpaceOf(FeatureSet features) => $"{features.Network}; {features.Preparation}";
 
     /// <summary>A published name only for the published network.</summary>

@@ -7,14 +7,14 @@ namespace Graft.Evaluation;
 /// <summary>What a metric may look at.</summary>
 public sealed record EvaluationInput
 {
-    /// <summary>The pictures that are judged.</summary>
-    public required IImageSource Samples { get; init; }
+    /// <summary>The pictures (or other items) that are judged.</summary>
+    public required ISampleSource Samples { get; init; }
 
-    /// <summary>Pictures of the domain that they are meant to belong to.</summary>
-    public required IImageSource Target { get; init; }
+    /// <summary>Pictures (or other items) of the domain that they are meant to belong to.</summary>
+    public required ISampleSource Target { get; init; }
 
     /// <summary>What the model was trained on; often the target itself.</summary>
-    public required IImageSource Training { get; init; }
+    public required ISampleSource Training { get; init; }
 
     /// <summary>Whether the training mirrored its pictures.</summary>
     public bool Mirrored { get; init; }

@@ -6,14 +6,8 @@ namespace Graft.Evaluation;
 /// A symmetric distance between pictures: of pixels, or of a network's features. What two of them say cannot be compared, so the name
 /// goes with every number.
 /// </summary>
-public interface IPictureDistance
+public interface IPictureDistance : ISampleDistance
 {
-    /// <summary>Its name as it is to be printed, weights and all.</summary>
-    string Name { get; }
-
-    /// <summary>SHA-256 of the network's weights in lower-case hexadecimal; null where no network takes part.</summary>
-    string? Hash { get; }
-
     /// <summary>Distances between two sets of pictures of one shape.</summary>
     /// <param name="a">N pictures.</param>
     /// <param name="b">M pictures; best the smaller set.</param>
@@ -27,4 +21,8 @@ public interface IPictureDistance
     /// <param name="cancellationToken">Stops.</param>
     /// <returns>[N, N], symmetric, zero on the diagonal.</returns>
     double[,] Within(IImageSource pictures, CancellationToken cancellationToken = default) => Between(pictures, pictures, cancellationToken);
+
+    /// <inheritdoc/>
+    double[,] ISampleDistance.Between(ISampleSource a, ISampleSource b, CancellationToken cancellationToken) =>
+        Between(a.Pictures($"The distance '{Name}' compares"), b.Pictures($"The distance '{Name}' compares"), cancellationToken);
 }

@@ -16,13 +16,13 @@ public sealed record Memorisation
     private const int CurveSteps = 40;
 
     /// <summary>The space in which distances were measured.</summary>
-    public required IPictureDistance Distance { get; init; }
+    public required ISampleDistance Distance { get; init; }
 
     /// <summary>What was measured.</summary>
-    public required IImageSource Samples { get; init; }
+    public required ISampleSource Samples { get; init; }
 
     /// <summary>The training pictures that samples were compared with.</summary>
-    public required IImageSource Training { get; init; }
+    public required ISampleSource Training { get; init; }
 
     /// <summary>How many training pictures there are in all; more than were compared with, where that was limited.</summary>
     public required int TrainingTotal { get; init; }
@@ -79,11 +79,15 @@ public sealed record Memorisation
         $"{Samples.Count} samples against {Compared()}{(Mirrored ? ", as they are and mirrored" : "")}; {Distance.Name}");
 
     /// <summary>The share of samples strictly nearer than a multiple of the median leave-one-out distance; null without one.</summary>
-    public Share? ShareBelow(double multiple) => NoShare is null
-        ? new Share(Nearest.Count(n => n.Distance < multiple * MedianLeaveOneOut), Nearest.Count)
-        : null;
+    public Share? ShareBelow(double multiple)
+    {
+        if (NoShare is not null)
+            return null;
+        var bar = multiple * MedianLeaveOneOut; // once: it sorts
+        return new Share(Nearest.Count(n => n.Distance < bar), Nearest.Count);
+    }
 
     private string Compared() => Training.Count == TrainingTotal
-        ? FormattableString.Invariant($"{TrainingTotal:N0} training picture{(TrainingTotal == 1 ? "" : "s")}")
-        : FormattableString.Invariant($"{Training.Count:N0} of the {TrainingTotal:N0} training pictures, drawn by the seed");
+        ? FormattableString.Invariant($"{TrainingTotal:N0} training {(TrainingTotal == 1 ? Training.Noun()[..^1] : Training.Noun())}")
+        : FormattableString.Invariant($"{Training.Count:N0} of the {TrainingTotal:N0} training {Training.Noun()}, drawn by the seed");
 }

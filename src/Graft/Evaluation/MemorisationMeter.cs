@@ -6,7 +6,7 @@ namespace Graft.Evaluation;
 public sealed record MemorisationOptions
 {
     /// <summary>The space.</summary>
-    public IPictureDistance Distance { get; init; } = PixelDistance.Instance;
+    public ISampleDistance Distance { get; init; } = PixelDistance.Instance;
 
     /// <summary>Whether mirror images of training pictures count as copies too: they do where the training mirrored.</summary>
     public bool Mirrored { get; init; }
@@ -25,7 +25,7 @@ public sealed record MemorisationOptions
 public sealed class MemorisationMeter
 {
     private readonly MemorisationOptions _options;
-    private readonly IImageSource _training;
+    private readonly ISampleSource _training;
     private readonly int _total;
     private readonly IImageSource? _mirror;
     private readonly Lazy<(int[] LeftOut, Neighbour[] Nearest)> _leaveOneOut;
@@ -33,21 +33,21 @@ public sealed class MemorisationMeter
     /// <summary>Prepares the measurement; nothing is computed yet.</summary>
     /// <param name="training">The training pictures.</param>
     /// <param name="options">How; defaults if null.</param>
-    public MemorisationMeter(IImageSource training, MemorisationOptions? options = null)
+    public MemorisationMeter(ISampleSource training, MemorisationOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(training);
         _options = options ?? new MemorisationOptions();
         _total = training.Count;
         var chosen = ImageSubset.Choose(training.Count, _options.MostTraining ?? training.Count, _options.Seed, "meter/training");
-        _training = chosen.Length == training.Count ? training : new ImageSubset(training, chosen);
-        _mirror = _options.Mirrored ? new MirroredImages(_training) : null;
+        _training = chosen.Length == training.Count ? training : training.Subset(chosen);
+        _mirror = _options.Mirrored ? new MirroredImages(_training.Pictures("Mirror images are those of")) : null;
         _leaveOneOut = new(LeaveOneOut);
     }
 
     /// <summary>Compares samples with the training pictures.</summary>
-    /// <param name="samples">Pictures of the same shape.</param>
+    /// <param name="samples">Pictures (or other items) of the same shape.</param>
     /// <exception cref="InputException">The shapes differ.</exception>
-    public Memorisation Measure(IImageSource samples) => new()
+    public Memorisation Measure(ISampleSource samples) => new()
     {
         Distance = _options.Distance,
         Samples = samples,
@@ -64,7 +64,7 @@ public sealed class MemorisationMeter
         if (_training.Count < 2)
             return ([], []);
         var own = ImageSubset.Choose(_training.Count, _options.MostLeaveOneOut, _options.Seed, "meter/leave one out");
-        var pictures = own.Length == _training.Count ? _training : new ImageSubset(_training, own);
+        var pictures = own.Length == _training.Count ? _training : _training.Subset(own);
         return (own, NearestNeighbour.Search(pictures, _training, _mirror, _options.Distance, own));
     }
 }

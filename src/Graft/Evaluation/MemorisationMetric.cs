@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Graft.Data;
 
 namespace Graft.Evaluation;
 
@@ -58,10 +59,10 @@ public sealed class MemorisationMetric(MemorisationOptions? options = null, stri
         if (found.NoShare is { } reason)
             yield return reason;
         if (found.LeftOut.Count is > 0 and var left && left < found.Training.Count)
-            yield return FormattableString.Invariant($"Leave-one-out distances are those of {left:N0} training pictures, drawn by the seed, to all others.");
+            yield return FormattableString.Invariant($"Leave-one-out distances are those of {left:N0} training {found.Training.Noun()}, drawn by the seed, to all others.");
         var twins = found.Duplicates;
         if (twins.Count > 0)
-            yield return $"{twins.Count} pair{(twins.Count == 1 ? "" : "s")} of training pictures are equal{(twins.Count > 5 ? ", as" : "")}: {string.Join("; ", twins.Take(5).Select(t => Pair(found, t)))}.";
+            yield return $"{twins.Count} pair{(twins.Count == 1 ? "" : "s")} of training {found.Training.Noun()} are equal{(twins.Count > 5 ? ", as" : "")}: {string.Join("; ", twins.Take(5).Select(t => Pair(found, t)))}.";
     }
 
     private static string Pair(Memorisation found, (int First, int Second, bool Mirrored) twin) =>

@@ -13,12 +13,15 @@ public static class MemorisationPictures
     private const int PictureEdge = 96; // pixels that a small picture is enlarged to, about
     private const int FontScale = 2;
 
-    /// <summary>Both pictures by file name: <c>nearest.png</c> and <c>memorisation.png</c>.</summary>
-    public static IReadOnlyDictionary<string, Picture> Of(Memorisation found) => new Dictionary<string, Picture>
+    /// <summary>Both pictures by file name: <c>nearest.png</c> (where the samples are pictures) and <c>memorisation.png</c>.</summary>
+    public static IReadOnlyDictionary<string, Picture> Of(Memorisation found)
     {
-        ["nearest.png"] = Nearest(found),
-        ["memorisation.png"] = Curve(found),
-    };
+        var pictures = new Dictionary<string, Picture>();
+        if (found.Samples is IImageSource)
+            pictures["nearest.png"] = Nearest(found);
+        pictures["memorisation.png"] = Curve(found);
+        return pictures;
+    }
 
     /// <summary>
     /// The share of samples, and of training pictures among themselves, that lies nearer than each distance: in multiples of the
@@ -33,8 +36,8 @@ public static class MemorisationPictures
             new() { Label = $"{found.Nearest.Count} samples", Points = Cumulative(found.Nearest, unit, end) },
         };
         if (found.LeaveOneOut.Count > 0)
-            series.Add(new() { Label = $"{found.LeaveOneOut.Count} training pictures, each left out", Points = Cumulative(found.LeaveOneOut, unit, end) });
-        var title = "Distance to the nearest training picture";
+            series.Add(new() { Label = $"{found.LeaveOneOut.Count} training {found.Training.Noun()}, each left out", Points = Cumulative(found.LeaveOneOut, unit, end) });
+        var title = $"Distance to the nearest training {found.Training.Noun()[..^1]}";
         if (found.Memorised is { } share)
         {
             series.Add(new() { Label = "half of their median", Points = [(Memorisation.Bar, 0), (Memorisation.Bar, 1)], Colour = new Rgb(90, 90, 90), Dashed = true, Width = 1.5 });
@@ -56,7 +59,8 @@ public static class MemorisationPictures
     public static Picture Nearest(Memorisation found)
     {
         var order = Enumerable.Range(0, found.Nearest.Count).OrderBy(i => found.Nearest[i].Distance).Take(Shown).ToArray();
-        var shape = found.Samples.Shape;
+        var (samples, trained) = (found.Samples.Pictures("A sheet of copies shows"), found.Training.Pictures("A sheet of copies shows"));
+        var shape = samples.Shape;
         var scale = Math.Max(1, (int)Math.Round(PictureEdge / (double)Math.Max(shape.Width, shape.Height)));
         var (width, height) = (shape.Width * scale, shape.Height * scale);
         var captions = order.Select(i => Caption(found, found.Nearest[i])).ToArray();
@@ -74,8 +78,8 @@ public static class MemorisationPictures
         {
             var (x, y) = (gap + (k % across * cell), head + (k / across * tall));
             var neighbour = found.Nearest[order[k]];
-            var training = found.Training.ToPicture(neighbour.Index);
-            canvas.Paste(found.Samples.ToPicture(order[k]), x, y, scale);
+            var training = trained.ToPicture(neighbour.Index);
+            canvas.Paste(samples.ToPicture(order[k]), x, y, scale);
             canvas.Paste(neighbour.Mirrored ? training.FlipHorizontal() : training, x + width + 2, y, scale);
             for (var i = 0; i < captions[k].Length; i++)
                 canvas.Text(captions[k][i], x, y + height + 4 + (i * line), Rgb.Black, FontScale);

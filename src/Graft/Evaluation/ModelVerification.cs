@@ -1,5 +1,6 @@
 using Graft.Diffusion;
 using Graft.Formats;
+using Graft.Networks;
 using Graft.Torch;
 
 namespace Graft.Evaluation;
@@ -110,7 +111,8 @@ public static class ModelVerification
 
     private static void CheckFit(DiffusionModel model, WeightFile reference)
     {
-        var options = model.Network.Options;
+        if (model.Network.Options is not UNet2DOptions options)
+            throw new InputException($"The model {model.Origin} is a {model.Network.Options.ClassName}: networks of pictures (UNet2DModel) can be verified.");
         var x = reference.Describe(Input).Shape;
         if (x[1] != options.InChannels)
             throw new InputException($"The tensor 'x' of {reference.Path} has {x[1]} channels: {model.Origin} takes {options.InChannels}.");

@@ -43,7 +43,7 @@ public static class NearestNeighbour
     /// <param name="own">The training picture that each picture is itself, and so does not count.</param>
     /// <param name="cancellationToken">Stops.</param>
     internal static Neighbour[] Search(
-        IImageSource pictures, IImageSource training, IImageSource? mirror, IPictureDistance distance, int[]? own, CancellationToken cancellationToken = default)
+        ISampleSource pictures, ISampleSource training, IImageSource? mirror, ISampleDistance distance, int[]? own, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(distance);
         var plain = distance.Between(pictures, training, cancellationToken);

@@ -17,7 +17,7 @@ public sealed record AdaptRecipe
     /// <summary>The pretrained model: a folder.</summary>
     public required string Source { get; init; }
 
-    /// <summary>The few pictures of the new domain.</summary>
+    /// <summary>The few samples of the new domain.</summary>
     public required DataOptions Target { get; init; }
 
     /// <summary>The method's name.</summary>
@@ -58,7 +58,7 @@ public sealed record AdaptRecipe
         using var source = DiffusionModel.Load(Source, Torch.Device.Parse(Device));
         if (source.Schedule.Warning is { } warning)
             run.Logger.LogWarning("{Warning}", warning);
-        var target = Target.Open(source.Shape, text => run.Logger.LogWarning("{Warning}", text), run.CancellationToken);
+        var target = Target.OpenFor(source, text => run.Logger.LogWarning("{Warning}", text), run.CancellationToken);
         run.Logger.LogInformation("{Method}: {Data}", method.Name, target.Description);
         return method.Adapt(source, target, run with { Folder = Out });
     }

@@ -1,9 +1,13 @@
 using Graft.Data;
+using Graft.Formats;
 using Graft.Formats.Images;
 
 namespace Graft.Recipes;
 
-/// <summary>Where pictures come from, as recipes say it: a folder, or a pair of IDX files. Relative paths start at the current folder.</summary>
+/// <summary>
+/// Where data come from, as recipes say it: pictures from a folder or a pair of IDX files; points from a file or a mixture. Relative paths
+/// start at the current folder.
+/// </summary>
 public sealed record DataOptions
 {
     /// <summary>A folder of PNG, JPEG and WebP files.</summary>
@@ -57,6 +61,39 @@ public sealed record DataOptions
     /// <summary>Classes of an IDX set that are left out.</summary>
     public IReadOnlyList<int>? ExcludeClasses { get; init; }
 
+    /// <summary>A file of points (or other items) in place of pictures: CSV or safetensors (<see cref="SampleFile"/>).</summary>
+    public string? Points { get; init; }
+
+    /// <summary>A Gaussian mixture that points are drawn from, in place of pictures.</summary>
+    public MixtureOptions? Mixture { get; init; }
+
+    /// <summary>Reads what a model can be trained on, or held against.</summary>
+    /// <param name="model">Says whether pictures are due, and of which shape.</param>
+    /// <param name="warn">Told of files that cannot be read.</param>
+    /// <param name="cancellationToken">Stops.</param>
+    /// <exception cref="InputException">There are none, they are of another shape, or the options contradict each other.</exception>
+    public ISampleSource OpenFor(DiffusionModel model, Action<string>? warn = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        if (model.MakesPictures)
+            return Open(model.Shape, warn, cancellationToken);
+        var items = OpenItems() ?? throw new InputException($"The model {model.Origin} makes items of {model.ItemShape}, and the data are pictures: give points (a CSV or safetensors file) or a mixture.");
+        return items.ItemShape == model.ItemShape
+            ? items
+            : throw new InputException($"The model {model.Origin} makes items of {model.ItemShape}, and {items.Description} holds items of {items.ItemShape}: they must be the same.");
+    }
+
+    /// <summary>Reads the items where they are no pictures; null where they are.</summary>
+    /// <exception cref="InputException">They cannot be read, or the options contradict each other.</exception>
+    public SampleSet? OpenItems()
+    {
+        if (Points is null && Mixture is null)
+            return null;
+        if ((Points is null ? 0 : 1) + (Mixture is null ? 0 : 1) + (Folder is null ? 0 : 1) + (Images is null ? 0 : 1) > 1)
+            throw new InputException("The data must be given as one of folder, images, points and mixture.");
+        return Points is null ? Mixture!.Draw() : SampleFile.Read(Points);
+    }
+
     /// <summary>Reads the pictures.</summary>
     /// <param name="shape">The shape they are brought to.</param>
     /// <param name="warn">Told of files that cannot be read.</param>
@@ -64,6 +101,8 @@ public sealed record DataOptions
     /// <exception cref="InputException">There are none, or the options contradict each other.</exception>
     public IImageSource Open(ImageShape shape, Action<string>? warn = null, CancellationToken cancellationToken = default)
     {
+        if (Points is not null || Mixture is not null)
+            throw new InputException("The data are points, where pictures are due: give a folder (of pictures) or images (an IDX file).");
         if (Folder is not null == Images is not null)
             throw new InputException("The data must be given either as folder (of pictures) or as images (an IDX file).");
         if (Images is not null)

@@ -2,18 +2,18 @@ using Graft.Data;
 
 namespace Graft.Recipes;
 
-/// <summary>Pictures as a command line names them: a folder, or a recipe whose pictures are meant.</summary>
+/// <summary>Data as a command line names them: a folder of pictures, a file of points, or a recipe whose data are meant.</summary>
 /// <param name="Data">Where they come from.</param>
 /// <param name="Flip">Whether the recipe's training mirrors them; false for a folder.</param>
 public sealed record DataReference(DataOptions Data, bool Flip)
 {
     /// <summary>Resolves what was named.</summary>
-    /// <param name="path">A folder; or a recipe (.yaml, .yml), of which <c>target</c> is taken, or <c>data</c> where it has no target.</param>
+    /// <param name="path">A folder; a CSV or safetensors file of points; or a recipe (.yaml, .yml), of which <c>target</c> is taken, or <c>data</c> where it has no target.</param>
     /// <exception cref="InputException">A recipe cannot be read, or names no pictures.</exception>
     public static DataReference Of(string path)
     {
         if (Path.GetExtension(path).ToUpperInvariant() is not (".YAML" or ".YML") || Directory.Exists(path))
-            return new DataReference(new DataOptions { Folder = path }, Flip: false);
+            return new DataReference(Formats.SampleFile.Is(path) && !Directory.Exists(path) ? new DataOptions { Points = path } : new DataOptions { Folder = path }, Flip: false);
         var recipe = Recipe.Read(path);
         var key = recipe["target"] is not null ? "target" : "data";
         if (recipe[key] is not System.Text.Json.Nodes.JsonObject data)

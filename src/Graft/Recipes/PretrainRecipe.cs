@@ -26,10 +26,13 @@ public sealed record PretrainRecipe : IPretrainRecipe
     /// <summary><c>auto</c>, <c>cpu</c>, <c>cuda</c> or <c>cuda:N</c>.</summary>
     public string Device { get; init; } = "auto";
 
-    /// <summary>The pictures.</summary>
+    /// <summary>The data.</summary>
     public required DataOptions Data { get; init; }
 
-    /// <summary>The architecture: keys of diffusers' <c>unet/config.json</c>.</summary>
+    /// <summary>
+    /// The architecture: keys of diffusers' <c>unet/config.json</c>, or those of the network that <c>_class_name</c> names
+    /// (<see cref="DenoisingNetworks"/>).
+    /// </summary>
     public required JsonObject Network { get; init; }
 
     /// <summary>The noise schedule: keys of diffusers' <c>scheduler_config.json</c>.</summary>
@@ -41,11 +44,13 @@ public sealed record PretrainRecipe : IPretrainRecipe
     /// <summary>Checks everything that can be checked without data and without libtorch.</summary>
     /// <returns>The architecture and the noise schedule.</returns>
     /// <exception cref="InputException">A key is unknown, or a value cannot be used.</exception>
-    public (UNet2DOptions Network, ScheduleOptions Schedule) Resolve()
+    public (DenoiserOptions Network, ScheduleOptions Schedule) Resolve()
     {
         Training.Validate();
-        var network = UNet2DOptions.FromJson(Network, $"of the recipe {Name}");
+        var network = DenoisingNetworks.Read(Network, $"of the recipe {Name}");
         var schedule = ScheduleOptions.FromJson(Schedule);
+        if (!network.MakesPictures && Schedule["clip_sample"] is null)
+            schedule = schedule with { ClipSample = false }; // bounds are those of pictures
         // A folder keeps keys that mean nothing here; in a recipe such a key is a typing mistake.
         var known = network.ToJson();
         var idle = Network.Select(p => p.Key).FirstOrDefault(key => !key.StartsWith('_') && !known.ContainsKey(key));
@@ -76,7 +81,7 @@ public sealed record PretrainRecipe : IPretrainRecipe
         using var model = DiffusionModel.Create(network, schedule, Training.Seed, Torch.Device.Parse(Device));
         if (model.Schedule.Warning is { } warning)
             run.Logger.LogWarning("{Warning}", warning);
-        var images = Data.Open(model.Shape, text => run.Logger.LogWarning("{Warning}", text), run.CancellationToken);
+        var images = Data.OpenFor(model, text => run.Logger.LogWarning("{Warning}", text), run.CancellationToken);
         run.Logger.LogInformation("{Data}; a network of {Parameters:N0} parameters", images.Description, TorchRuntime.Run(() => model.Network.ParameterCount));
         new Trainer(DenoisingStage.Create("pretrain", model, images, Training), Training, run with { Folder = Out }).Train();
         model.Save(Out);

@@ -5,7 +5,7 @@ namespace Graft.Sampling;
 
 /// <summary>∇ log p(y | x_t) with respect to x_t: where samples should go.</summary>
 /// <param name="x">x_t, [N, C, ...].</param>
-/// <param name="t">Training steps, int64 [N].</param>
+/// <param name="t">Training steps, int64 [N]; in continuous time t itself, float64 [N].</param>
 /// <param name="condition">What samples are to be: for a classifier, its labels.</param>
 /// <returns>The gradient, of x's shape. Samplers record nothing: who differentiates opens a scope of gradients.</returns>
 public delegate Tensor GuidanceGradient(Tensor x, Tensor t, Condition? condition);
@@ -80,7 +80,10 @@ public sealed class GuidedDenoiser : IDenoiser
             prediction = level.Target(type, original, level.NoiseFromOriginal(original, x));
         }
 
-        var guided = prediction + (NoiseSchedule.Column(t, x, i => Factor(type, i)) * _guidance.At(x, t, condition));
+        var factor = type == PredictionType.PreviousSample
+            ? NoiseSchedule.Column(t, x, PreviousFactor)
+            : _schedule.SignalColumn(t, x, signal => Factor(type, signal));
+        var guided = prediction + (factor * _guidance.At(x, t, condition));
         return (output.Variance is null ? guided : Tensor.Cat([guided, output.Variance], 1)).MoveToOuter();
     }
 
@@ -88,9 +91,8 @@ public sealed class GuidedDenoiser : IDenoiser
     /// What the output changes by where ε changes by −σ·∇: x_0 = (x_t − σε)/α, and v = αε − σx_0 with x_t fixed. Where α is 0, x_t
     /// says nothing about x_0 nor y, so ∇ log p(y | x_t) is 0 and so is the change.
     /// </summary>
-    private double Factor(PredictionType type, int t)
+    private static double Factor(PredictionType type, double signal)
     {
-        var signal = _schedule.AlphasCumulative[t];
         var (alpha, sigma) = (Math.Sqrt(signal), Math.Sqrt(1 - signal));
         if (type == PredictionType.Epsilon)
             return -sigma;
@@ -99,8 +101,15 @@ public sealed class GuidedDenoiser : IDenoiser
         return type switch
         {
             PredictionType.VPrediction => -sigma / alpha,
-            PredictionType.PreviousSample => _schedule.Posterior(t, t - 1).OriginalCoefficient * sigma * sigma / alpha,
             _ => sigma * sigma / alpha,
         };
+    }
+
+    /// <summary>The mean of q(x_(t−1) | x_t, x_0) changes by x_0's change times x_0's coefficient.</summary>
+    private double PreviousFactor(int t)
+    {
+        var signal = _schedule.AlphasCumulative[t];
+        var (alpha, sigma) = (Math.Sqrt(signal), Math.Sqrt(1 - signal));
+        return signal == 0 ? 0 : _schedule.Posterior(t, t - 1).OriginalCoefficient * sigma * sigma / alpha;
     }
 }

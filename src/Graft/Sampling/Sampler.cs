@@ -20,7 +20,7 @@ public readonly record struct SamplingStep(int Index, int Count, int Timestep, T
 public abstract record Sampler
 {
     /// <summary>The names that <see cref="Parse"/> knows.</summary>
-    public static IReadOnlyList<string> Names { get; } = [DdimSampler.SamplerName, DdpmSampler.SamplerName, DpmSolverSampler.SamplerName];
+    public static IReadOnlyList<string> Names { get; } = [DdimSampler.SamplerName, DdpmSampler.SamplerName, DpmSolverSampler.SamplerName, DpmSolverSinglestepSampler.SamplerName];
 
     /// <summary>The sampler's name, as <see cref="Parse"/> reads it.</summary>
     public abstract string Name { get; }
@@ -71,7 +71,11 @@ public abstract record Sampler
     /// <param name="order">1 to 3; 2 is what its authors recommend.</param>
     public static Sampler DpmSolver(int steps, int order = 2) => new DpmSolverSampler { Steps = Updates(steps), SolverOrder = order };
 
-    /// <summary>A sampler by name: <c>ddim</c>, <c>ddpm</c> or <c>dpm-solver++</c>.</summary>
+    /// <summary>Singlestep DPM-Solver-2 (Lu et al. 2022a, algorithm 1), for schedules in continuous time; two network evaluations an update but the first.</summary>
+    /// <param name="steps">Updates, at least 1.</param>
+    public static Sampler DpmSolver2(int steps) => new DpmSolverSinglestepSampler { Steps = Updates(steps) };
+
+    /// <summary>A sampler by name: <c>ddim</c>, <c>ddpm</c>, <c>dpm-solver++</c> or <c>dpm-solver-2</c>.</summary>
     /// <param name="name">The name.</param>
     /// <param name="steps">Updates, 1 to T.</param>
     /// <param name="eta">DDIM's η; the others have none.</param>
@@ -81,6 +85,7 @@ public abstract record Sampler
         DdimSampler.SamplerName => Ddim(steps, eta),
         DdpmSampler.SamplerName => Ddpm(steps),
         DpmSolverSampler.SamplerName => DpmSolver(steps),
+        DpmSolverSinglestepSampler.SamplerName => DpmSolver2(steps),
         _ => throw new InputException($"The sampler '{name}' is unknown: give {string.Join(" or ", Names)}."),
     };
 

@@ -35,7 +35,9 @@ internal static class SamplingLoop
     /// <param name="timesteps">The training steps that the network is told.</param>
     /// <param name="levels">ᾱ of the samples before each update; null: those of the schedule at <paramref name="timesteps"/>.</param>
     /// <param name="update">The sampler's equation. It may hand tensors to the scope outside, and then must dispose them itself.</param>
-    public static Tensor Run(Task task, IReadOnlyList<int> timesteps, IReadOnlyList<double>? levels, Func<Context, Tensor> update)
+    /// <param name="times">The times that the network is told, in continuous time; null: those of <paramref name="timesteps"/>.</param>
+    public static Tensor Run(
+        Task task, IReadOnlyList<int> timesteps, IReadOnlyList<double>? levels, Func<Context, Tensor> update, IReadOnlyList<double>? times = null)
     {
         using var mode = Autograd.NoGrad();
         using var run = new TensorScope();
@@ -47,10 +49,8 @@ internal static class SamplingLoop
             using var step = new TensorScope();
             RefusePureNoise(task.Schedule, levels?[k] ?? task.Schedule.AlphasCumulative[timesteps[k]], timesteps[k]);
             var level = levels is null ? task.Schedule.At(timesteps[k]) : NoiseLevel.Of(levels[k]);
-            var t = Tensor.Full(timesteps[k], [x.Size(0)], DType.Int64, x.Device);
-            var output = NetworkOutput.Split(task.Denoiser.Predict(x, t, task.Condition), x.Size(1));
-            var original = clipping.Apply(level.Original(task.Schedule.Options.PredictionType, output.Prediction, x));
-            var next = update(new Context(k, x, t, level, output, original));
+            var t = times is null ? task.Schedule.TimeTensor(timesteps[k], x.Size(0), x.Device) : Tensor.Full(times[k], [x.Size(0)], DType.Float64, x.Device);
+            var next = update(Ask(task, clipping, k, x, t, level, out var original));
             task.OnStep?.Invoke(new SamplingStep(k, timesteps.Count, timesteps[k], next, original));
             next.MoveToOuter();
             if (!ReferenceEquals(x, task.XT))
@@ -59,6 +59,14 @@ internal static class SamplingLoop
         }
 
         return x.MoveToOuter();
+    }
+
+    /// <summary>Asks the denoiser about samples at a level of noise.</summary>
+    public static Context Ask(Task task, Clipping clipping, int index, Tensor x, Tensor t, NoiseLevel level, out Tensor original)
+    {
+        var output = NetworkOutput.Split(task.Denoiser.Predict(x, t, task.Condition), x.Size(1));
+        original = clipping.Apply(level.Original(task.Schedule.Options.PredictionType, output.Prediction, x));
+        return new Context(index, x, t, level, output, original);
     }
 
     /// <summary>The updates of a run over training steps.</summary>

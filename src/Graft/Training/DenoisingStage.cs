@@ -1,5 +1,7 @@
 using Graft.Data;
 using Graft.Diffusion;
+using Graft.Evaluation;
+using Graft.Formats.Images;
 using Graft.Sampling;
 using Graft.Torch;
 
@@ -18,49 +20,66 @@ internal static class DenoisingStage
     /// <param name="options">The loop's settings.</param>
     /// <param name="trainable">Which parameters; all if not given.</param>
     internal static TrainingStage Create(
-        string name, DiffusionModel model, IImageSource images, TrainingOptions options, IReadOnlyList<NamedTensor>? trainable = null)
+        string name, DiffusionModel model, ISampleSource images, TrainingOptions options, IReadOnlyList<NamedTensor>? trainable = null)
     {
-        if (images.Shape != model.Shape)
-            throw new InputException($"The pictures are {images.Shape} and the model's {model.Shape}: they must be the same.");
+        if (images.ItemShape != model.ItemShape || images is IImageSource != model.MakesPictures)
+            throw new InputException($"The {images.Noun()} are {images.ItemShape} and the model's {(model.MakesPictures ? "pictures " : "")}{model.ItemShape}: they must be the same.");
         if (model.Network.Options.IsClassConditional)
             CheckLabels(model, images);
         var process = new ReverseProcess(model.Schedule);
         var learnsVariance = model.Schedule.Options.LearnsVariance;
-        var (input, output) = (model.Network.Options.InChannels, model.Network.Options.OutChannels);
+        var (input, output) = model.Network.Options.Channels();
         if (learnsVariance && output != 2 * input)
             throw new InputException($"The schedule says that the network learns the variance, which takes {2 * input} output channels where it has {output}: set out_channels, or variance_type fixed_small.");
         var sampler = Sampler.Ddim(Math.Min(options.SampleSteps, model.Schedule.Count));
+        var (trained, held) = HeldOutItems.Split(images, options);
         return new TrainingStage
         {
             Name = name,
             Network = model.Network,
             Trainable = trainable ?? TrainableParameters(model),
-            Data = new ImageBatches(images, model.Schedule.Count, options.Seed, options.Flip, model.Device),
+            Data = new SampleBatches(trained, model.Schedule, options.Seed, options.Flip, model.Device),
             Warning = learnsVariance || output != 2 * input
                 ? null
                 : $"The network has {output} output channels and the schedule fixes the variance: only the first {input} are trained (variance_type learned_range trains all).",
             Loss = batch => LossOf(model, process, batch, Predict(model, batch), options.VlbWeight),
+            Validate = held is null ? null : HeldOutItems.Mean(
+                HeldOutItems.Batches(held, model.Schedule, options, model.Device), options.BatchSize,
+                batch => LossOf(model, process, batch, Predict(model, batch), options.VlbWeight).Total),
             Save = model.Save,
             HoldsModel = DiffusionModel.Is,
-            DrawSamples = path => model.Sample(options.SampleCount, sampler, options.Seed).SaveGrid(path),
+            DrawSamples = Sheet(model, images, options, sampler),
             Meter = TrainingMeter.Of(model, images, options, sampler),
         };
     }
 
-    /// <summary>Every parameter that a training changes: all but the Fourier features of time, which are drawn once.</summary>
-    internal static IReadOnlyList<NamedTensor> TrainableParameters(DiffusionModel model) =>
-        [.. model.Network.Parameters().Where(p => model.Network.Options.TimeEmbeddingType != "fourier" || p.Name != "time_proj.weight")];
+    /// <summary>How samples are drawn into a file on the way: a sheet of pictures, or points over their density; null where neither fits.</summary>
+    private static Action<string>? Sheet(DiffusionModel model, ISampleSource data, TrainingOptions options, Sampler sampler)
+    {
+        if (model.MakesPictures)
+            return path => model.Sample(options.SampleCount, sampler, options.Seed).SaveGrid(path);
+        return !PointPlots.Fits(data) ? null : path => ImageCodec.SavePng(
+            path, PointPlots.Samples(model.SampleValues(options.SampleCount, sampler, options.Seed), (data as SampleSet)?.Density));
+    }
 
-    private static void CheckLabels(DiffusionModel model, IImageSource images)
+    /// <summary>Every parameter that a training changes.</summary>
+    internal static IReadOnlyList<NamedTensor> TrainableParameters(DiffusionModel model) => [.. model.Network.TrainableParameters()];
+
+    private static void CheckLabels(DiffusionModel model, ISampleSource images)
     {
         if (model.Classes == 0)
-            throw new InputException($"The model {model.Origin} is conditioned on embeddings, which pictures do not give.");
+            throw new InputException($"The model {model.Origin} is conditioned on embeddings, which the data do not give.");
         for (var i = 0; i < images.Count; i++)
         {
             if (images.Label(i) is not { } label)
-                throw new InputException("The model is class-conditional and the pictures have no labels: put them into one sub-folder a class and set labels_from_folders, or name their classes in a CSV file (labels_csv).");
+            {
+                throw new InputException(images is not IImageSource
+                    ? $"The model is class-conditional and {images.Description} has no labels: give data with labels."
+                    : "The model is class-conditional and the pictures have no labels: put them into one sub-folder a class and set labels_from_folders, or name their classes in a CSV file (labels_csv).");
+            }
+
             if (label < 0 || label >= model.Classes)
-                throw new InputException($"The picture {images.Name(i)} is of class {label} and the model has {model.Classes} classes, from 0: give pictures of as many classes.");
+                throw new InputException($"The {images.Noun()[..^1]} {images.Name(i)} is of class {label} and the model has {model.Classes} classes, from 0: give {images.Noun()} of as many classes.");
         }
     }
 

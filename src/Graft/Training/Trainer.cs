@@ -63,10 +63,11 @@ public sealed class Trainer
         using var optimiser = new AdamW(_stage.Trainable, _options.Optimiser, average: _options.EmaDecay > 0);
         var checkpoints = _run.Folder is null ? null : new Checkpoints(_run.Folder);
         var start = Begin(optimiser, checkpoints);
+        using var best = _stage.Validate is null || _options.ValidateEvery == 0 ? null : new BestWeights(_stage, _run.Folder, fresh: start == 0);
         try
         {
             using var log = _run.Folder is null ? null : TrainingLog.Open(Path.Combine(_run.Folder, LogFile), start, _options.Tensorboard);
-            Loop(start, optimiser, checkpoints, log);
+            Loop(start, optimiser, checkpoints, log, best);
         }
         finally
         {
@@ -76,6 +77,7 @@ public sealed class Trainer
         }
 
         optimiser.KeepAverage();
+        best?.Restore();
     });
 
     private long Begin(AdamW optimiser, Checkpoints? checkpoints)
@@ -117,7 +119,7 @@ public sealed class Trainer
         return step;
     }
 
-    private void Loop(long start, AdamW optimiser, Checkpoints? checkpoints, TrainingLog? log)
+    private void Loop(long start, AdamW optimiser, Checkpoints? checkpoints, TrainingLog? log, BestWeights? best)
     {
         var clock = Stopwatch.StartNew();
         var paused = TimeSpan.Zero; // spent on readings, checkpoints and grids: no part of the rate
@@ -134,7 +136,7 @@ public sealed class Trainer
             }
         }
 
-        for (var step = start; step < _options.Steps; step++)
+        for (var step = start; step < _options.Steps && !HasWaited(step, best); step++)
         {
             if (_run.CancellationToken.IsCancellationRequested)
                 Stop(step, optimiser, checkpoints, log);
@@ -155,7 +157,10 @@ public sealed class Trainer
             var metered = meter.IsDue(done);
             if (metered)
                 terms.AddRange(Averaged(optimiser, () => meter.Read(done)));
-            if (log is not null && (metered || done % _options.LogEvery == 0 || done == _options.Steps))
+            var validated = best is not null && done % _options.ValidateEvery == 0;
+            if (validated)
+                terms.Add(("validation", Validate(done, optimiser, best!)));
+            if (log is not null && (metered || validated || done % _options.LogEvery == 0 || done == _options.Steps))
                 log.Write(done, [("loss", loss), .. terms, ("gradient_norm", norm), ("learning_rate", rate), ("seconds", Math.Round(seconds, 3))]);
             var perSecond = (done - start) * _options.BatchSize / Math.Max(seconds, 1e-9);
             _run.Progress?.Report(new TrainingProgress(
@@ -172,7 +177,7 @@ public sealed class Trainer
                 return;
             }
 
-            if (checkpoints is not null && (done == _options.Steps || (_options.CheckpointEvery > 0 && done % _options.CheckpointEvery == 0)))
+            if (checkpoints is not null && (done == _options.Steps || HasWaited(done, best) || (_options.CheckpointEvery > 0 && done % _options.CheckpointEvery == 0)))
             {
                 log?.Flush();
                 checkpoints.Save(done, optimiser, _stage, Identity(), _options.KeepCheckpoints);
@@ -183,6 +188,17 @@ public sealed class Trainer
             paused += clock.Elapsed - before;
         }
     }
+
+    /// <summary>Whether nothing better has come for so long that the run ends.</summary>
+    private bool HasWaited(long done, BestWeights? best) =>
+        best is not null && _options.Patience > 0 && done - best.Step >= _options.Patience * _options.ValidateEvery;
+
+    private double Validate(long done, AdamW optimiser, BestWeights best) => Averaged(optimiser, () =>
+    {
+        var value = _stage.Validate!();
+        best.Offer(done, value);
+        return value;
+    });
 
     private (double Loss, List<(string Name, double Value)> Terms) Accumulate(long step)
     {

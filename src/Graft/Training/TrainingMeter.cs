@@ -23,14 +23,16 @@ internal sealed class TrainingMeter(TrainingStage stage, TrainingOptions options
     /// <summary>The last reading.</summary>
     internal Memorisation? Last { get; private set; }
 
-    /// <summary>What a stage of pictures hands to the loop; null if there are to be no readings.</summary>
-    internal static Func<Memorisation>? Of(DiffusionModel model, IImageSource images, TrainingOptions options, Sampler sampler)
+    /// <summary>What a stage hands to the loop; null if there are to be no readings.</summary>
+    internal static Func<Memorisation>? Of(DiffusionModel model, ISampleSource images, TrainingOptions options, Sampler sampler)
     {
         if (options.MeterPeriod == 0)
             return null;
         var meter = new Lazy<MemorisationMeter>(() => new MemorisationMeter(
-            images, new MemorisationOptions { Mirrored = options.Flip, MostTraining = MostTraining, Seed = options.Seed }));
-        return () => meter.Value.Measure(model.Sample(options.MeterCount, sampler, options.Seed));
+            images, new MemorisationOptions { Distance = SampleDistances.Of(images), Mirrored = options.Flip, MostTraining = MostTraining, Seed = options.Seed }));
+        return () => meter.Value.Measure(model.MakesPictures
+            ? model.Sample(options.MeterCount, sampler, options.Seed)
+            : model.SampleValues(options.MeterCount, sampler, options.Seed));
     }
 
     /// <summary>Whether there is a reading after so many steps.</summary>

@@ -99,6 +99,15 @@ public sealed record TrainingOptions
     /// </summary>
     public double? StopWhenMemorised { get; init; }
 
+    /// <summary>Share of the items that nothing is trained on, at least one of them; 0: all are trained on.</summary>
+    public double HeldOut { get; init; }
+
+    /// <summary>Steps between looks at the loss on held-out items; the run then ends as its best model, not its last. 0: none.</summary>
+    public long ValidateEvery { get; init; }
+
+    /// <summary>Looks without a better value after which the run ends; 0: it goes to the last step.</summary>
+    public long Patience { get; init; }
+
     /// <summary>Checks that the values make sense together.</summary>
     /// <exception cref="InputException">One does not; the sentence names it.</exception>
     public void Validate()
@@ -124,6 +133,10 @@ public sealed record TrainingOptions
         Require(SampleSteps >= 1, nameof(SampleSteps), "at least 1");
         Require(MeterEvery is null or >= 0, nameof(MeterEvery), "at least 0");
         Require(MeterCount >= 1, nameof(MeterCount), "at least 1");
+        Require(HeldOut is >= 0 and < 1, nameof(HeldOut), "in [0, 1)");
+        Require(ValidateEvery == 0 || HeldOut > 0, nameof(HeldOut), "above 0, since validate_every looks at held-out items");
+        Require(ValidateEvery >= 0, nameof(ValidateEvery), "at least 0");
+        Require(Patience >= 0, nameof(Patience), "at least 0");
         Require(StopWhenMemorised is null or (> 0 and <= 1), nameof(StopWhenMemorised), "in (0, 1]");
         Require(StopWhenMemorised is null || MeterPeriod > 0, nameof(MeterEvery), "above 0, since stop_when_memorised needs its readings");
 

@@ -8,7 +8,7 @@ namespace Graft.Training;
 /// <param name="Step">The step, from 0.</param>
 /// <param name="Items">Numbers of the draws since the beginning: what randomness is keyed by.</param>
 /// <param name="X0">Clean samples, float32 [N, C, ...], pictures in [-1, 1].</param>
-/// <param name="T">Time steps, int64 [N]; 0 where the stage adds no noise.</param>
+/// <param name="T">Time steps, int64 [N], in continuous time float64 [N]; 0 where the stage adds no noise.</param>
 /// <param name="Noise">Standard normal noise of x0's shape; empty [0] where the stage adds none.</param>
 /// <param name="ClassLabels">Class indices, int64 [N], where the data has them.</param>
 public sealed record Batch(long Step, long[] Items, Tensor X0, Tensor T, Tensor Noise, Tensor? ClassLabels);
@@ -62,4 +62,13 @@ public sealed record TrainingStage
 
     /// <summary>Draws samples from the model as it stands, from the same noise each time, and measures how many are copies; may be null.</summary>
     public Func<Memorisation>? Meter { get; init; }
+
+    /// <summary>
+    /// A number that is to be small for items that nothing is trained on, of the model as it stands; null: the run keeps its last weights,
+    /// not its best. Read every <see cref="TrainingOptions.ValidateEvery"/> steps.
+    /// </summary>
+    public Func<double>? Validate { get; init; }
+
+    /// <summary>Settings of the loop that are this stage's own; null: the method's.</summary>
+    public TrainingOptions? Options { get; init; }
 }

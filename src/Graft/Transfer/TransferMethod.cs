@@ -7,7 +7,11 @@ namespace Graft.Transfer;
 /// <summary>What a method gives back: the model it makes, and the stages that make it, in order.</summary>
 /// <param name="Model">The adapted model: how it denoises and what it saves. The caller disposes it.</param>
 /// <param name="Stages">What is trained: the parameters, the data, the loss on a batch.</param>
-public sealed record Adaptation(DiffusionModel Model, IReadOnlyList<TrainingStage> Stages);
+public sealed record Adaptation(DiffusionModel Model, IReadOnlyList<TrainingStage> Stages)
+{
+    /// <summary>What the stages need and the model does not: disposed when they are done.</summary>
+    public IReadOnlyList<IDisposable> Helpers { get; init; } = [];
+}
 
 /// <summary>
 /// A way to adapt a source model to a target set. A method is a record of its options and says, in <see cref="Prepare"/>, what it
@@ -44,7 +48,7 @@ public abstract record TransferMethod
     /// <param name="source">The pretrained model.</param>
     /// <param name="target">The few samples of the new domain, of the source's shape.</param>
     /// <exception cref="InputException">Options, source and target do not fit together.</exception>
-    public abstract Adaptation Prepare(DiffusionModel source, IImageSource target);
+    public abstract Adaptation Prepare(DiffusionModel source, ISampleSource target);
 
     /// <summary>Adapts in memory: no folder, no checkpoints.</summary>
     /// <param name="source">The pretrained model; it is not changed.</param>
@@ -53,24 +57,25 @@ public abstract record TransferMethod
     /// <param name="cancellationToken">Stops.</param>
     /// <returns>The adapted model; the caller disposes it.</returns>
     public DiffusionModel Adapt(
-        DiffusionModel source, IImageSource target, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default) =>
+        DiffusionModel source, ISampleSource target, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default) =>
         Adapt(source, target, new TrainingRun { Progress = progress, CancellationToken = cancellationToken });
 
     /// <summary>Adapts as a run with a folder: checkpoints, log, sample grids, resume; at the end the folder is the adapted model.</summary>
-    /// <inheritdoc cref="Adapt(DiffusionModel, IImageSource, IProgress{TrainingProgress}?, CancellationToken)"/>
+    /// <inheritdoc cref="Adapt(DiffusionModel, ISampleSource, IProgress{TrainingProgress}?, CancellationToken)"/>
     /// <param name="source">The pretrained model; it is not changed.</param>
     /// <param name="target">The few samples of the new domain.</param>
     /// <param name="run">Where it writes and how it is followed.</param>
-    public DiffusionModel Adapt(DiffusionModel source, IImageSource target, TrainingRun run)
+    public DiffusionModel Adapt(DiffusionModel source, ISampleSource target, TrainingRun run)
     {
         Training.Validate();
-        var (model, stages) = Prepare(source, target);
+        var adaptation = Prepare(source, target);
+        var (model, stages) = adaptation;
         try
         {
             foreach (var stage in stages)
             {
                 var folder = stages.Count == 1 || run.Folder is null ? run.Folder : Path.Combine(run.Folder, stage.Name);
-                new Trainer(stage, Training, run with { Folder = folder, Identity = IdentityOf(run, source) }).Train();
+                new Trainer(stage, stage.Options ?? Training, run with { Folder = folder, Identity = IdentityOf(run, source) }).Train();
             }
 
             if (run.Folder is not null)
@@ -81,6 +86,11 @@ public abstract record TransferMethod
         {
             model.Dispose();
             throw;
+        }
+        finally
+        {
+            foreach (var helper in adaptation.Helpers)
+                helper.Dispose();
         }
     }
 

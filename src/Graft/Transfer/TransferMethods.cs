@@ -4,6 +4,7 @@ using Graft.Adapters;
 using Graft.Networks;
 using Graft.Recipes;
 using Graft.Transfer.AdapterParts;
+using Graft.Transfer.GuidedParts;
 using Graft.Transfer.LoraParts;
 
 namespace Graft.Transfer;
@@ -15,6 +16,7 @@ public static class TransferMethods
     [
         new(Adapter.MethodName, "train small bottlenecks beside the frozen source's residual blocks", Bind<Adapter>),
         new(Finetune.MethodName, "train all weights of the source, or a named subset, on the target", Bind<Finetune>),
+        new(Guided.MethodName, "TGDP: leave the source as it is, and guide it by a learnt density ratio", Bind<Guided>),
         new(Lora.MethodName, "LoRA: train low-rank changes beside the frozen source's layers", Bind<Lora>),
         new(PairwiseAdaptation.MethodName, "DDPM-PA: fine-tune, keeping the source's pairwise distances and the target's detail", Bind<PairwiseAdaptation>),
         new(Scratch.MethodName, "train the source's architecture from nothing: what the source is worth", Bind<Scratch>),
@@ -36,9 +38,10 @@ public static class TransferMethods
 
     /// <summary>Remakes the modules of an adapter's folder, by its <c>peft_type</c>; their weights are loaded afterwards.</summary>
     /// <exception cref="InputException">The kind is unknown, or its settings are broken.</exception>
-    internal static Attachment RestoreAttachment(string kind, UNet2D network, JsonObject configuration, string where) => kind switch
+    internal static Attachment RestoreAttachment(string kind, DenoisingNetwork network, JsonObject configuration, string where) => kind switch
     {
         BottleneckAttachment.PeftType => BottleneckAttachment.Restore(network, configuration, where),
+        GuidanceAttachment.PeftType => GuidanceAttachment.Restore(network, configuration, where),
         LoraAttachment.PeftType => LoraAttachment.Restore(network, configuration, where),
         _ => throw new InputException($"The adapter {where} is of kind {FileFault.Quote(kind)}, which is not known here."),
     };

@@ -1,6 +1,7 @@
 using Graft.Diffusion;
 using Graft.Formats;
 using Graft.Formats.GuidedDiffusion;
+using Graft.Networks;
 using Graft.Tests.Formats.GuidedDiffusion;
 using Graft.Tests.Parity;
 using Graft.Torch;
@@ -101,8 +102,8 @@ public class GuidedDiffusionParityTests
         foreach (var (_, value) in model.Network.Parameters())
             value.CopyFrom(value.Grad!);
         var order = (bool)fixture.Json["model_config"]!["use_new_attention_order"]! ? AttentionOrder.New : AttentionOrder.Legacy;
-        var flags = GuidedDiffusionExport.Flags(model.Network.Options, middleNorm: true, model.Schedule.Options, order);
-        GuidedDiffusionExport.Write(temporary["gradients.safetensors"], model.Network, flags);
+        var flags = GuidedDiffusionExport.Flags((UNet2DOptions)model.Network.Options, middleNorm: true, model.Schedule.Options, order);
+        GuidedDiffusionExport.Write(temporary["gradients.safetensors"], (UNet2D)model.Network, flags);
         return WeightFile.Open(temporary["gradients.safetensors"]);
     }
 }

@@ -38,7 +38,7 @@ public class UNet2DParityTests
         var fixture = JsonNode.Parse(File.ReadAllText(Path.Combine(folder, "fixture.json")))!;
         using var io = WeightFile.Open(Path.Combine(folder, "io.safetensors"));
         model.Network.ParameterCount.ShouldBe((long)fixture["parameters"]!);
-        CheckGradients(model.Network, io, fixture["tolerance"]!);
+        CheckGradients((UNet2D)model.Network, io, fixture["tolerance"]!);
         if (io.Contains("ddim5.x_T"))
             CheckDdim(model, io, fixture["tolerance"]!);
     });

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Graft.Data;
 using Graft.Evaluation;
 using Graft.Formats;
 using Graft.Tests.Evaluation;
@@ -57,7 +58,7 @@ public sealed class MeterTests : IDisposable
             source, new TinyPictures(), new TrainingRun { Progress = new TinyRun.Told(p => last = p.Memorisation) });
         var samples = adapted.Sample(5, Graft.Sampling.Sampler.Ddim(3), options.Seed);
         for (var i = 0; i < 5; i++)
-            last!.Samples[i].ToArray().ShouldBe(samples[i].ToArray());
+            ((IImageSource)last!.Samples)[i].ToArray().ShouldBe(samples[i].ToArray());
     }
 
     [Fact]

@@ -41,18 +41,22 @@ internal sealed record DiffusersFiles(string NetworkFolder, string Network, stri
 /// </summary>
 public static partial class DiffusersFolder
 {
-    private const string WeightsName = "diffusion_pytorch_model";
+    internal const string WeightsName = "diffusion_pytorch_model";
     private static readonly string[] WeightFiles =
         [".safetensors", ".safetensors.index.json", ".fp16.safetensors", ".bin", ".fp16.bin"];
 
+    /// <summary>Where the network may lie; the last is the older layout.</summary>
+    private static readonly string[] NetworkFolders = ["unet", ModelFolder.NetworkFolder, ""];
+
     /// <summary>Whether a folder looks like one.</summary>
     public static bool Is(string folder) =>
-        File.Exists(Path.Combine(folder, "unet", "config.json")) || File.Exists(Path.Combine(folder, "config.json"));
+        NetworkFolders.Any(inner => File.Exists(Path.Combine(folder, inner, "config.json")));
 
     /// <summary>Finds a folder's files, in either layout, without opening them.</summary>
     internal static DiffusersFiles Locate(string folder)
     {
-        var networkFolder = File.Exists(Path.Combine(folder, "unet", "config.json")) ? Path.Combine(folder, "unet") : folder;
+        var inner = NetworkFolders.FirstOrDefault(inner => File.Exists(Path.Combine(folder, inner, "config.json")));
+        var networkFolder = string.IsNullOrEmpty(inner) ? folder : Path.Combine(folder, inner);
         return new DiffusersFiles(
             networkFolder,
             Path.Combine(networkFolder, "config.json"),
@@ -67,8 +71,7 @@ public static partial class DiffusersFolder
     {
         var files = Locate(folder);
         var (options, configuration) = ReadConfiguration(folder, files);
-        var weights = files.Weights
-            ?? throw new InputException($"The folder {files.NetworkFolder} has no weights: {WeightsName}.safetensors or .bin is due there.");
+        var weights = files.Weights ?? throw LacksWeights(files);
         return ReadWeights(weights, options, configuration);
     }
 
@@ -77,11 +80,10 @@ public static partial class DiffusersFolder
     internal static (UNet2DOptions Options, DiffusersConfiguration Configuration) ReadConfiguration(string folder, DiffusersFiles files)
     {
         var config = JsonStyle.ReadObject(files.Network);
-        var kind = config["_class_name"] is JsonValue name && name.TryGetValue<string>(out var text) ? text : config["_class_name"]?.ToJsonString();
-        if (kind is not (null or UNet2DOptions.DiffusersClass or UNet2DOptions.GraftClass))
+        var kind = DenoisingNetworks.ClassOf(config);
+        if (kind is not null && !DenoisingNetworks.IsUNet(kind))
             throw new InputException($"The network of {folder} is a {FileFault.Shorten(kind)}; of diffusers' networks UNet2DModel can be read.");
-        var scheduler = files.Scheduler
-            ?? throw new InputException($"The folder {folder} has no scheduler/scheduler_config.json, which says how noise was added: add the one it was trained with.");
+        var scheduler = files.Scheduler ?? throw LacksScheduler(folder);
         var options = UNet2DOptions.FromJson(config, files.Network);
         if (kind == UNet2DOptions.DiffusersClass && !options.IsDiffusers)
             throw new InputException($"The network configuration {files.Network} uses {string.Join(", ", options.GraftKeysInUse)}, which diffusers' UNet2DModel lacks: set _class_name to {UNet2DOptions.GraftClass} if that is meant, or take it out.");
@@ -92,6 +94,12 @@ public static partial class DiffusersFolder
             Scheduler = JsonStyle.ReadObject(scheduler),
         });
     }
+
+    internal static InputException LacksScheduler(string folder) =>
+        new($"The folder {folder} has no scheduler/scheduler_config.json, which says how noise was added: add the one it was trained with.");
+
+    internal static InputException LacksWeights(DiffusersFiles files) =>
+        new($"The folder {files.NetworkFolder} has no weights: {WeightsName}.safetensors or .bin is due there.");
 
     /// <summary>Reads weights under diffusers' names.</summary>
     /// <returns>The network, and the configuration with the file's names of attention layers.</returns>

@@ -8,7 +8,7 @@ namespace Graft.Networks;
 /// diffusers' <c>UNet2DModel</c>: the U-Net of Ho et al. (2020), parameters under diffusers' names (attention as <c>to_q</c> …).
 /// With the options that diffusers lacks it is also openai's <c>UNetModel</c> (Dhariwal and Nichol 2021).
 /// </summary>
-public sealed class UNet2D : Module, IDenoiser
+public sealed class UNet2D : DenoisingNetwork
 {
     private readonly Module? _timeProjection;
     private readonly TimestepEmbedding _timeEmbedding;
@@ -71,12 +71,21 @@ public sealed class UNet2D : Module, IDenoiser
         _convOut = Add("conv_out", new Conv2d(first, options.OutChannels, 3, padding: 1));
     }
 
-    /// <summary>The architecture.</summary>
-    public UNet2DOptions Options { get; }
+    /// <inheritdoc/>
+    public override UNet2DOptions Options { get; }
+
+    /// <summary>Whether the middle attention has a group norm, which no key of the options tells.</summary>
+    internal bool HasMiddleAttentionNorm => Parameters().Any(p => p.Name == "mid_block.attentions.0.group_norm.weight");
+
+    /// <summary>All but the Fourier features of time, which are drawn once.</summary>
+    public override IEnumerable<NamedTensor> TrainableParameters() => Parameters().Where(p => Options.TimeEmbeddingType != "fourier" || p.Name != "time_proj.weight");
+
+    /// <inheritdoc/>
+    public override DenoisingNetwork CreateSame() => new UNet2D(Options, HasMiddleAttentionNorm);
 
     /// <inheritdoc/>
     /// <exception cref="InputException">The network is class-conditional and no labels were given, or the reverse.</exception>
-    public Tensor Predict(Tensor x, Tensor t, Condition? condition = null)
+    public override Tensor Predict(Tensor x, Tensor t, Condition? condition = null)
     {
         if (Options.CenterInputSample)
             x = (x * 2.0) - 1.0;

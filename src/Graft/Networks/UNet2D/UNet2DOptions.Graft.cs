@@ -45,8 +45,9 @@ public sealed partial record UNet2DOptions
     [JsonIgnore]
     internal long TimeWidth => TimeChannels * 4;
 
+    /// <inheritdoc/>
     [JsonIgnore]
-    internal string ClassName => IsDiffusers ? DiffusersClass : GraftClass;
+    public override string ClassName => IsDiffusers ? DiffusersClass : GraftClass;
 
     /// <summary>The keys that make it no UNet2DModel.</summary>
     [JsonIgnore]

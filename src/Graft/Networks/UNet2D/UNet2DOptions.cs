@@ -8,7 +8,7 @@ namespace Graft.Networks;
 /// <c>unet/config.json</c> of diffusers' <c>UNet2DModel</c>. Defaults are the class's own; keys that are not known here are kept
 /// and written back.
 /// </summary>
-public sealed partial record UNet2DOptions
+public sealed partial record UNet2DOptions : DenoiserOptions
 {
     private const int MaximalLevels = 16;
     private const int MaximalChannels = 1 << 15;
@@ -99,7 +99,7 @@ public sealed partial record UNet2DOptions
 
     /// <summary>Whether the network takes class labels.</summary>
     [System.Text.Json.Serialization.JsonIgnore]
-    public bool IsClassConditional => ClassEmbedType is not null || NumClassEmbeds is not null;
+    public override bool IsClassConditional => ClassEmbedType is not null || NumClassEmbeds is not null;
 
     /// <summary>Reads the configuration; nulls and absent keys take the defaults.</summary>
     /// <exception cref="InputException">A value has another type, or the levels do not fit together.</exception>
@@ -123,7 +123,7 @@ public sealed partial record UNet2DOptions
     }
 
     /// <summary>The configuration as diffusers writes it, over the keys that were read (which are kept).</summary>
-    public JsonObject ToJson(JsonObject? read = null)
+    public override JsonObject ToJson(JsonObject? read = null)
     {
         var json = (JsonObject?)read?.DeepClone() ?? [];
         var own = JsonSerializer.SerializeToNode(this, Serialiser)!.AsObject();

@@ -21,7 +21,7 @@ public sealed record Adapter : TransferMethod
     public int Width { get; init; } = 8;
 
     /// <inheritdoc/>
-    public override Adaptation Prepare(DiffusionModel source, IImageSource target)
+    public override Adaptation Prepare(DiffusionModel source, ISampleSource target)
     {
         if (Width is < 1 or > LargestWidth)
             throw new InputException($"The option width is {Width}: give 1 to {LargestWidth}.");

@@ -13,7 +13,7 @@ internal sealed class BottleneckAttachment : Attachment
     private readonly List<(ResnetBlock Block, Bottleneck Branch)> _branches = [];
     private readonly long _width;
 
-    internal BottleneckAttachment(UNet2D network, long width)
+    internal BottleneckAttachment(DenoisingNetwork network, long width)
     {
         _width = width;
         foreach (var (name, module) in network.Modules())
@@ -21,6 +21,9 @@ internal sealed class BottleneckAttachment : Attachment
             if (module is ResnetBlock { KeepsResolution: true } block)
                 _branches.Add((block, Add(name, new Bottleneck(block, width))));
         }
+
+        if (_branches.Count == 0)
+            throw new InputException($"Bottlenecks stand beside the residual blocks of a U-Net, of which a {network.Options.ClassName} has none: take another method, as lora or finetune.");
     }
 
     /// <inheritdoc/>
@@ -46,7 +49,7 @@ internal sealed class BottleneckAttachment : Attachment
     }
 
     /// <summary>Rebuilds it from its settings.</summary>
-    internal static BottleneckAttachment Restore(UNet2D network, JsonObject configuration, string where) =>
+    internal static BottleneckAttachment Restore(DenoisingNetwork network, JsonObject configuration, string where) =>
         configuration["width"] is JsonValue value && value.TryGetValue<long>(out var width) && width is > 0 and <= Adapter.LargestWidth
             ? new BottleneckAttachment(network, width)
             : throw new InputException($"The adapter's configuration {where} cannot be read: width, from 1 to {Adapter.LargestWidth}, is due.");

@@ -13,7 +13,7 @@ public sealed record Lora : TransferMethod
 {
     internal const string MethodName = "lora";
     internal const int LargestRank = 4096;
-    private static readonly string[] UsualTargets = ["to_q", "to_k", "to_v", "to_out.0", "conv1", "conv2"];
+    private static readonly string[] UsualTargets = ["to_q", "to_k", "to_v", "to_out.0", "conv1", "conv2", "fc1", "fc2"];
 
     /// <inheritdoc/>
     public override string Name => MethodName;
@@ -26,12 +26,12 @@ public sealed record Lora : TransferMethod
 
     /// <summary>
     /// Layers that get a change: patterns over their names with * and ?, or the end of a name (<c>to_q</c>, as PEFT). By default the
-    /// attention's layers and the residual blocks' convolutions: few U-Nets without text attend at more than one resolution.
+    /// attention's layers and the layers of the residual blocks: few U-Nets without text attend at more than one resolution.
     /// </summary>
     public IReadOnlyList<string>? Targets { get; init; }
 
     /// <inheritdoc/>
-    public override Adaptation Prepare(DiffusionModel source, IImageSource target)
+    public override Adaptation Prepare(DiffusionModel source, ISampleSource target)
     {
         if (Rank is < 1 or > LargestRank)
             throw new InputException($"The option rank is {Rank}: give 1 to {LargestRank}.");

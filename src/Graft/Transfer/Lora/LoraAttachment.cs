@@ -17,7 +17,7 @@ internal sealed class LoraAttachment : Attachment
 
     /// <summary>Makes branches for every layer that a pattern names.</summary>
     /// <exception cref="InputException">A pattern names no linear or convolution layer.</exception>
-    internal LoraAttachment(UNet2D network, long rank, double alpha, IReadOnlyList<string> targets)
+    internal LoraAttachment(DenoisingNetwork network, long rank, double alpha, IReadOnlyList<string> targets)
     {
         (_rank, _alpha) = (rank, alpha);
         var layers = network.Modules().Where(m => m.Module is Linear or Conv2d).ToList();
@@ -56,7 +56,7 @@ internal sealed class LoraAttachment : Attachment
     };
 
     /// <inheritdoc/>
-    public override void MergeInto(UNet2D network)
+    public override void MergeInto(DenoisingNetwork network)
     {
         using var mode = Autograd.NoGrad();
         var layers = network.Modules().ToDictionary(m => m.Name, m => m.Module);
@@ -78,7 +78,7 @@ internal sealed class LoraAttachment : Attachment
     }
 
     /// <summary>Rebuilds it from its settings.</summary>
-    internal static LoraAttachment Restore(UNet2D network, JsonObject configuration, string where)
+    internal static LoraAttachment Restore(DenoisingNetwork network, JsonObject configuration, string where)
     {
         try
         {
@@ -100,7 +100,7 @@ internal sealed class LoraAttachment : Attachment
     }
 
     /// <summary>Whether a pattern names any layer of a network.</summary>
-    internal static bool Matches(string pattern, UNet2D network) => network.Modules().Any(m => m.Module is Linear or Conv2d && Matches(pattern, m.Name));
+    internal static bool Matches(string pattern, DenoisingNetwork network) => network.Modules().Any(m => m.Module is Linear or Conv2d && Matches(pattern, m.Name));
 
     /// <summary>PEFT takes a name for every layer whose dotted name ends in it; * and ? may stand in ours.</summary>
     private static bool Matches(string pattern, string name) =>

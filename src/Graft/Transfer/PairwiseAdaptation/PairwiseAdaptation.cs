@@ -53,8 +53,9 @@ public sealed record PairwiseAdaptation : TransferMethod
     public double SmallestSignal { get; init; } = 0.006;
 
     /// <inheritdoc/>
-    public override Adaptation Prepare(DiffusionModel source, IImageSource target)
+    public override Adaptation Prepare(DiffusionModel source, ISampleSource target)
     {
+        _ = target.Pictures($"{Name} holds the fine detail of samples to that of");
         var weights = Weights();
         if (ComparedTogether is not (0 or >= Fewest))
             throw new InputException($"The option compared_together is {ComparedTogether}: give {Fewest} or more, or 0 for all pictures of a batch.");

@@ -1,0 +1,54 @@
+using Graft.Data;
+using Graft.Diffusion;
+using Graft.Torch;
+
+namespace Graft.Training;
+
+/// <summary>
+/// Items that nothing is trained on, taken out of the few that there are, and what is measured on them: the rule by which every method
+/// can be stopped in the same way (<see cref="TrainingOptions.HeldOut"/>, <see cref="TrainingOptions.ValidateEvery"/>).
+/// </summary>
+internal static class HeldOutItems
+{
+    /// <summary>Draws of noise and time that a validation averages over: few items say little about few draws of them.</summary>
+    private const int Draws = 256;
+
+    /// <summary>Splits a set.</summary>
+    /// <param name="items">The set.</param>
+    /// <param name="options">The share that is held out, and the seed that chooses.</param>
+    /// <returns>What is trained on, and what is held out: null where the share is 0.</returns>
+    /// <exception cref="InputException">There are too few items.</exception>
+    internal static (ISampleSource Trained, ISampleSource? Held) Split(ISampleSource items, TrainingOptions options)
+    {
+        if (options.HeldOut == 0)
+            return (items, null);
+        var held = Math.Max(1, (int)Math.Round(items.Count * options.HeldOut));
+        if (held >= items.Count)
+            throw new InputException($"held_out {options.HeldOut} leaves nothing to train on of {items.Count} {items.Noun()}: give more of them, or set it to 0.");
+        var order = new KeyedRandom(options.Seed, "training/held out").Permutation(0, items.Count);
+        return (items.Subset([.. order[held..].Order()]), items.Subset([.. order[..held].Order()]));
+    }
+
+    /// <summary>A validation: the mean of a loss over fixed draws of noise and time.</summary>
+    /// <param name="batches">The held-out items.</param>
+    /// <param name="batchSize">How many at a time.</param>
+    /// <param name="loss">The loss of a batch, a mean over its items.</param>
+    /// <param name="gradients">Whether the loss itself needs derivatives.</param>
+    internal static Func<double> Mean(IBatchSource batches, int batchSize, Func<Batch, Tensor> loss, bool gradients = false) => () =>
+    {
+        using var mode = gradients ? Autograd.WithGrad() : Autograd.NoGrad();
+        var total = 0.0;
+        for (var first = 0; first < Draws; first += batchSize)
+        {
+            using var scope = new TensorScope();
+            var items = Enumerable.Range(first, Math.Min(batchSize, Draws - first)).Select(i => (long)i).ToArray();
+            total += loss(batches.Read(0, items)).Item() * items.Length;
+        }
+
+        return total / Draws;
+    };
+
+    /// <summary>Batches of held-out items, whose noise has nothing to do with the training's.</summary>
+    internal static SampleBatches Batches(ISampleSource held, NoiseSchedule schedule, TrainingOptions options, Device device) =>
+        new(held, schedule, ~options.Seed, flip: false, device);
+}

@@ -1,0 +1,72 @@
+using Graft.Data;
+using Graft.Diffusion;
+using Graft.Torch;
+
+namespace Graft.Training;
+
+/// <summary>
+/// Batches of items with their noise and time steps. Every epoch is a permutation of the items; order, mirroring, noise and
+/// time steps are functions of (seed, draw number).
+/// </summary>
+public sealed class SampleBatches : IBatchSource
+{
+    private readonly ISampleSource _samples;
+    private readonly int? _mirroredWidth;
+    private readonly NoiseSchedule _schedule;
+    private readonly Device _device;
+    private readonly bool _labels;
+    private readonly EpochOrder _order;
+    private readonly KeyedRandom _mirror;
+    private readonly KeyedRandom _time;
+    private readonly KeyedRandom _noise;
+
+    /// <summary>Prepares batches.</summary>
+    /// <param name="samples">The items.</param>
+    /// <param name="schedule">The noise schedule; t is uniform over its steps.</param>
+    /// <param name="seed">Seed of order, mirroring, noise and time steps.</param>
+    /// <param name="flip">Whether to mirror at random; pictures only.</param>
+    /// <param name="device">Where the tensors go.</param>
+    /// <exception cref="InputException">What is no picture was to be mirrored.</exception>
+    public SampleBatches(ISampleSource samples, NoiseSchedule schedule, long seed, bool flip, Device device = default)
+    {
+        ArgumentNullException.ThrowIfNull(samples);
+        _samples = samples;
+        _schedule = schedule;
+        _mirroredWidth = flip ? samples.Pictures("The training option flip mirrors").Shape.Width : null;
+        _device = device;
+        _labels = Enumerable.Range(0, samples.Count).All(i => samples.Label(i) is not null);
+        _order = new EpochOrder(samples.Count, seed);
+        _mirror = new KeyedRandom(seed, "training/mirror");
+        _time = new KeyedRandom(seed, "training/time step");
+        _noise = new KeyedRandom(seed, "training/noise");
+    }
+
+    /// <inheritdoc/>
+    public string Description => _samples.Description;
+
+    /// <inheritdoc/>
+    public Batch Read(long step, long[] items)
+    {
+        var shape = _samples.ItemShape;
+        var size = shape.Elements;
+        var values = new float[size * items.Length];
+        var labels = new long[items.Length];
+        for (var k = 0; k < items.Length; k++)
+        {
+            var index = _order.IndexOf(items[k]);
+            var destination = values.AsSpan(k * size, size);
+            _samples.Read(index, destination);
+            if (_mirroredWidth is { } width && _mirror.Uniform(0, items[k]) < 0.5)
+                MirroredImages.Mirror(destination, width);
+            labels[k] = _labels ? _samples.Label(index)!.Value : 0;
+        }
+
+        return new Batch(
+            step,
+            items,
+            Tensor.From(values, [items.Length, .. shape.Sizes]).To(_device),
+            _schedule.DrawTimes(_time, items).To(_device),
+            _noise.Normal(0, items, shape.Sizes).To(_device),
+            _labels ? Tensor.From(labels, items.Length).To(_device) : null);
+    }
+}

@@ -1,0 +1,181 @@
+using Graft.Data;
+using Graft.Diffusion;
+using Graft.Networks;
+using Graft.Recipes;
+using Graft.Sampling;
+using Graft.Torch;
+using Graft.Training;
+using Graft.Transfer.GuidedParts;
+
+namespace Graft.Transfer;
+
+/// <summary>
+/// TGDP (Ouyang, Xie, Zha, Cheng: "Transfer Learning for Diffusion Models", NeurIPS 2024, arXiv 2405.16876): the source stays as it is, and
+/// a small network h guides it, ε̂ = ε − σ_t·∇ log h(x_t, t), since ∇ log q_t = ∇ log p_t + ∇ log E[q(x_0)/p(x_0) | x_t]. A domain
+/// classifier gives the ratio q/p; h is fitted to it on noised items of the source, with two regularisers on the target's.
+/// </summary>
+public sealed record Guided : TransferMethod
+{
+    internal const string MethodName = "tgdp";
+    private const double LargestLimit = 50;
+
+    /// <summary>Makes the method with settings of its own: small networks, many steps.</summary>
+    public Guided() => Training = new TrainingOptions { Steps = 2000, BatchSize = 256, LearningRate = 1e-3, EmaDecay = 0.99 };
+
+    /// <inheritdoc/>
+    public override string Name => MethodName;
+
+    /// <summary>How h is fitted to the ratio.</summary>
+    public RatioLoss RatioLoss { get; init; }
+
+    /// <summary>η1, of the cycle regulariser; 0 leaves it and its noise-aware classifier out.</summary>
+    public double CycleWeight { get; init; } = 0.1;
+
+    /// <summary>η2, of the consistency regulariser; 0 leaves it out.</summary>
+    public double ConsistencyWeight { get; init; } = 0.1;
+
+    /// <summary>How strongly the source is guided; 1 is the theory's.</summary>
+    public double Scale { get; init; } = 1;
+
+    /// <summary>Ratios are held to [e^-limit, e^limit]: a classifier that is sure of itself would else decide everything alone.</summary>
+    public double LogRatioLimit { get; init; } = 10;
+
+    /// <summary>Steps of each classifier.</summary>
+    public long ClassifierSteps { get; init; } = 500;
+
+    /// <summary>Weight decay of the classifiers: with few target items it keeps them from being sure.</summary>
+    public double ClassifierWeightDecay { get; init; } = 0.1;
+
+    /// <summary>Width of the three networks (<see cref="RatioNetworkOptions"/>).</summary>
+    public int HiddenChannels { get; init; } = 128;
+
+    /// <summary>Their residual blocks.</summary>
+    public int Blocks { get; init; } = 3;
+
+    /// <summary>The source's own items; null: they are drawn from the source model.</summary>
+    public DataOptions? SourceData { get; init; }
+
+    /// <summary>How many are drawn where none are given.</summary>
+    public int SourceCount { get; init; } = 10_000;
+
+    /// <summary>DDIM steps of that.</summary>
+    public int SourceSampleSteps { get; init; } = 50;
+
+    /// <summary>The ratio in closed form in place of the classifiers': what the rest of the method loses by itself. Mixtures only.</summary>
+    public KnownRatio? KnownRatio { get; init; }
+
+    /// <inheritdoc/>
+    public override Adaptation Prepare(DiffusionModel source, ISampleSource target)
+    {
+        Validate();
+        var model = source.Clone();
+        var helpers = new List<IDisposable>();
+        try
+        {
+            var (trained, held) = HeldOutItems.Split(target, Training);
+            if (trained.ItemShape != model.ItemShape)
+                throw new InputException($"The {target.Noun()} are {target.ItemShape} and the source makes {model.ItemShape}: they must be the same.");
+            var ownItems = SourceData?.OpenFor(source) ?? source.SampleValues(SourceCount, Sampler.Ddim(Math.Min(SourceSampleSteps, source.Schedule.Count)), Seed);
+            var (own, ownHeld) = HeldOutItems.Split(ownItems, Training);
+            var data = new DomainBatches(own, trained, model.Schedule, Training, model.Device);
+            var validation = held is null ? null : new DomainBatches(ownHeld!, held, model.Schedule, Training with { Seed = ~Seed, Flip = false }, model.Device);
+
+            var stages = new List<TrainingStage>();
+            var guidance = Network(model, timed: true, "guidance");
+            model.Attach(TorchRuntime.Run(() => new GuidanceAttachment(guidance, Scale)));
+            LogRatio clean, noised;
+            if (KnownRatio is { } known)
+            {
+                var ratio = known.Create(model.Schedule);
+                (clean, noised) = ((x, _, _) => ratio.LogRatio(x), (x, t, _) => ratio.LogExpectation(x, t).To(x.Type).To(x.Device));
+            }
+            else
+            {
+                var classifier = Classifier("classifier", timed: false);
+                clean = (x, t, labels) => classifier.LogRatio(x, t, labels);
+                var aware = CycleWeight > 0 ? Classifier("noise-aware classifier", timed: true) : null;
+                noised = (x, t, labels) => aware!.LogRatio(x, t, labels);
+            }
+
+            var terms = new GuidanceLoss(model, guidance, clean, noised, this);
+            stages.Add(new TrainingStage
+            {
+                Name = "guidance",
+                Network = guidance,
+                Trainable = [.. guidance.Parameters()],
+                Data = data,
+                Loss = terms.Of,
+                Validate = validation is null ? null : HeldOutItems.Mean(validation, Training.BatchSize, terms.ConsistencyOf, gradients: true),
+                Save = model.Save,
+                HoldsModel = DiffusionModel.Is,
+                Meter = TrainingMeter.Of(model, trained, Training, Sampler.Ddim(Math.Min(Training.SampleSteps, model.Schedule.Count))),
+            });
+            return new Adaptation(model, stages) { Helpers = helpers };
+
+            RatioNetwork Classifier(string name, bool timed)
+            {
+                var network = Network(model, timed, name);
+                helpers.Add(network);
+                stages.Add(ClassifierStage.Create(name.Replace(' ', '-'), network, data, validation, model.Schedule, Training with
+                {
+                    Steps = ClassifierSteps, WeightDecay = ClassifierWeightDecay, Decay = LearningRateDecay.Constant, SampleEvery = 0, MeterEvery = 0, StopWhenMemorised = null,
+                }));
+                return network;
+            }
+        }
+        catch
+        {
+            foreach (var helper in helpers)
+                helper.Dispose();
+            model.Dispose();
+            throw;
+        }
+    }
+
+    private RatioNetwork Network(DiffusionModel model, bool timed, string purpose) => TorchRuntime.Run(() =>
+    {
+        var network = RatioNetwork.Build(new RatioNetworkOptions
+        {
+            ItemSizes = model.ItemShape.Sizes.ToArray(),
+            HiddenChannels = HiddenChannels,
+            Blocks = Blocks,
+            Timed = timed,
+            TimestepScale = model.Schedule.Process is null ? 1 : 1000,
+            NumClassEmbeds = model.Classes > 0 ? model.Classes : null,
+        });
+        // Another name, other numbers: the three networks must not begin alike.
+        network.Initialise(Seed + purpose.Length);
+        network.MoveTo(model.Device);
+        return network;
+    });
+
+    private void Validate()
+    {
+        Require(CycleWeight >= 0 && double.IsFinite(CycleWeight), "cycle_weight", "0 or more");
+        Require(ConsistencyWeight >= 0 && double.IsFinite(ConsistencyWeight), "consistency_weight", "0 or more");
+        Require(double.IsFinite(Scale), "scale", "a finite number");
+        Require(LogRatioLimit is > 0 and <= LargestLimit, "log_ratio_limit", $"more than 0 and at most {LargestLimit}");
+        Require(ClassifierSteps >= 1, "classifier_steps", "1 or more");
+        Require(ClassifierWeightDecay >= 0 && double.IsFinite(ClassifierWeightDecay), "classifier_weight_decay", "0 or more");
+        Require(SourceCount >= 2, "source_count", "2 or more");
+        Require(SourceSampleSteps >= 1, "source_sample_steps", "1 or more");
+
+        static void Require(bool condition, string name, string bound)
+        {
+            if (!condition)
+                throw new InputException($"The option {name} of {MethodName} is out of range: give {bound}.");
+        }
+    }
+}
+
+/// <summary>Two mixtures whose density ratio is known.</summary>
+public sealed record KnownRatio
+{
+    /// <summary>p.</summary>
+    public required MixtureOptions Source { get; init; }
+
+    /// <summary>q.</summary>
+    public required MixtureOptions Target { get; init; }
+
+    internal MixtureRatio Create(NoiseSchedule schedule) => new(Source.Create(), Target.Create(), schedule);
+}

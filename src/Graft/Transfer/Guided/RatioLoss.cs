@@ -1,0 +1,71 @@
+using Graft.Torch;
+
+namespace Graft.Transfer;
+
+/// <summary>How a network g(x_t) = log h(x_t) is fitted to ratios r(x_0), so that h(x_t) becomes E[r(x_0) | x_t].</summary>
+public enum RatioLoss
+{
+    /// <summary>The paper's, (h − r)² (Ouyang et al. 2024, the guidance loss). Its gradients grow with r².</summary>
+    Ratio,
+
+    /// <summary>The released code's, (log h − log r)². It finds E[log r | x_t], which lies below log E[r | x_t] (Jensen).</summary>
+    LogRatio,
+
+    /// <summary>
+    /// log(1 + h) + r·log(1 + 1/h), a Bregman divergence (Sugiyama et al. 2012, section 4.2) whose minimum is where (h − r)² has its own, with
+    /// gradients that never exceed 1 and r. Ours.
+    /// </summary>
+    Logistic,
+
+    /// <summary>
+    /// r/h + log h, the divergence of Itakura and Saito: the minimum is the same again, and a relative error of h counts as much where h is
+    /// small as where it is large. Its gradient in x, which is all that guides, is relative too. Ours.
+    /// </summary>
+    ItakuraSaito,
+}
+
+/// <summary>The terms that TGDP trains with (Ouyang et al. 2024; algorithms 1 to 4). Each is a scalar, a mean over items.</summary>
+public static class RatioLosses
+{
+    /// <summary>
+    /// The domain classifier's binary cross-entropy, with as many items of each domain: then (1 − c)/c is q/p itself, and its logit's
+    /// negative is log q/p, which is what the network gives. Algorithms 1 (clean items) and 2 (noised ones).
+    /// </summary>
+    /// <param name="source">log q/p that the network gives items of the source, [N].</param>
+    /// <param name="target">The same of the target's, [N].</param>
+    public static Tensor Domain(Tensor source, Tensor target)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        ArgumentNullException.ThrowIfNull(target);
+        return (Functional.LogSigmoid(-source).Mean() + Functional.LogSigmoid(target).Mean()) * -0.5;
+    }
+
+    /// <summary>The regression of log h on ratios.</summary>
+    /// <param name="log">log h, [N].</param>
+    /// <param name="logRatio">log r, [N]; nothing flows back into it.</param>
+    /// <param name="form">Which.</param>
+    public static Tensor Regression(Tensor log, Tensor logRatio, RatioLoss form)
+    {
+        ArgumentNullException.ThrowIfNull(log);
+        ArgumentNullException.ThrowIfNull(logRatio);
+        var due = logRatio.Detach();
+        return form switch
+        {
+            RatioLoss.Ratio => (log.Exp() - due.Exp()).Square().Mean(),
+            RatioLoss.LogRatio => (log - due).Square().Mean(),
+            RatioLoss.ItakuraSaito => ((due - log).Exp() + log).Mean(),
+            _ => (Functional.LogSigmoid(-log) + (due.Exp() * Functional.LogSigmoid(log))).Mean() * -1.0,
+        };
+    }
+
+    /// <summary>
+    /// The consistency regulariser on target items: ‖s_source + ∇ log h − ∇ log q(x_t | x_0)‖², here times σ_t², which makes it
+    /// ‖ε − ε_source + σ_t·∇ log h‖² and finite as t falls to 0; the mean over numbers. The gradient is itself differentiated.
+    /// </summary>
+    /// <param name="gradient">∇ log h at x_t, recorded, [N, ...].</param>
+    /// <param name="sigma">σ_t, [N, 1, ...].</param>
+    /// <param name="noise">ε that made x_t.</param>
+    /// <param name="sourceNoise">ε that the source model sees in x_t.</param>
+    public static Tensor Consistency(Tensor gradient, Tensor sigma, Tensor noise, Tensor sourceNoise) =>
+        (noise - sourceNoise + (sigma * gradient)).Square().Mean();
+}

@@ -1,0 +1,131 @@
+using Graft.Adapters;
+using Graft.Sampling;
+using Graft.Tests.Training;
+using Graft.Torch;
+using Graft.Training;
+using Graft.Transfer;
+
+namespace Graft.Tests.Transfer;
+
+public sealed class GuidedTests : IDisposable
+{
+    private readonly TemporaryFolder _temporary = new();
+
+    public void Dispose() => _temporary.Dispose();
+
+    [Theory]
+    [InlineData(RatioLoss.Ratio)]
+    [InlineData(RatioLoss.LogRatio)]
+    [InlineData(RatioLoss.Logistic)]
+    [InlineData(RatioLoss.ItakuraSaito)]
+    public void The_source_stays_as_it_is_and_the_samples_move(RatioLoss form)
+    {
+        using var source = TinyRun.Model();
+        var before = source.Fingerprint();
+        using var guided = (Method() with { RatioLoss = form }).Adapt(source, new TinyPictures());
+        source.Fingerprint().ShouldBe(before);
+        TinyRun.ShouldEqual(TinyRun.Weights(guided), TinyRun.Weights(source));
+        var (plain, moved) = (source.SampleValues(3, Sampler.Ddim(5), seed: 2), guided.SampleValues(3, Sampler.Ddim(5), seed: 2));
+        Distance(plain, moved).ShouldBeGreaterThan(1e-5);
+    }
+
+    [Fact]
+    public void Without_strength_the_samples_are_the_sources()
+    {
+        using var source = TinyRun.Model();
+        using var guided = (Method() with { Scale = 0 }).Adapt(source, new TinyPictures());
+        Distance(source.SampleValues(3, Sampler.Ddim(5), seed: 2), guided.SampleValues(3, Sampler.Ddim(5), seed: 2)).ShouldBeLessThan(1e-5);
+    }
+
+    [Fact]
+    public void Its_folder_is_small_names_its_source_and_opens_as_any_other_model()
+    {
+        using (var made = TinyRun.Model())
+            made.Save(_temporary["source"]);
+        using var source = DiffusionModel.Load(_temporary["source"]);
+        using var guided = Method().Adapt(source, new TinyPictures(), new TrainingRun { Folder = _temporary["run"] });
+        AdapterFolder.Is(_temporary["run"]).ShouldBeTrue();
+        Directory.Exists(_temporary["run/unet"]).ShouldBeFalse();
+        using var opened = DiffusionModel.Load(_temporary["run"]);
+        Distance(guided.SampleValues(3, Sampler.Ddim(5), seed: 2), opened.SampleValues(3, Sampler.Ddim(5), seed: 2)).ShouldBe(0);
+        Should.Throw<InputException>(() => opened.Clone()).Message.ShouldContain("GRAFT_GUIDANCE");
+    }
+
+    [Theory]
+    [InlineData(2)] // in the classifier
+    [InlineData(6)] // in the noise-aware one
+    [InlineData(9)] // in the guidance
+    public void A_run_that_was_stopped_in_any_stage_ends_the_same(int reports)
+    {
+        using var source = TinyRun.Model();
+        using var whole = Method().Adapt(source, new TinyPictures(), new TrainingRun { Folder = _temporary["whole"] });
+        using var stop = new CancellationTokenSource();
+        var told = 0;
+        Should.Throw<TrainingStoppedException>(() => Method().Adapt(source, new TinyPictures(), new TrainingRun
+        {
+            Folder = _temporary["parts"],
+            CancellationToken = stop.Token,
+            Progress = new TinyRun.Told(_ =>
+            {
+                if (++told == reports)
+                    stop.Cancel();
+            }),
+        }));
+        using var resumed = Method().Adapt(source, new TinyPictures(), new TrainingRun { Folder = _temporary["parts"], Resume = true });
+        resumed.Fingerprint().ShouldBe(whole.Fingerprint());
+    }
+
+    [Fact]
+    public void Held_out_items_choose_among_the_weights_of_every_stage()
+    {
+        using var source = TinyRun.Model();
+        var method = Method();
+        method = method with { Training = method.Training with { HeldOut = 0.34, ValidateEvery = 2 } };
+        using var guided = method.Adapt(source, new TinyPictures(), new TrainingRun { Folder = _temporary["run"] });
+        foreach (var stage in new[] { "classifier", "noise-aware-classifier", "guidance" })
+            File.Exists(_temporary[$"run/{stage}/best.safetensors"]).ShouldBeTrue(stage);
+    }
+
+    [Theory]
+    [InlineData("cycle_weight", -1)]
+    [InlineData("consistency_weight", double.NaN)]
+    [InlineData("scale", double.PositiveInfinity)]
+    [InlineData("log_ratio_limit", 0)]
+    [InlineData("source_count", 1)]
+    public void Options_out_of_range_are_refused(string option, double value)
+    {
+        using var source = TinyRun.Model();
+        var method = option switch
+        {
+            "cycle_weight" => Method() with { CycleWeight = value },
+            "consistency_weight" => Method() with { ConsistencyWeight = value },
+            "scale" => Method() with { Scale = value },
+            "log_ratio_limit" => Method() with { LogRatioLimit = value },
+            _ => Method() with { SourceCount = (int)value },
+        };
+        Should.Throw<InputException>(() => method.Adapt(source, new TinyPictures())).Message.ShouldContain(option);
+    }
+
+    private static Guided Method() => new()
+    {
+        Training = new TrainingOptions { Steps = 5, BatchSize = 4, LearningRate = 1e-2, EmaDecay = 0.9, Seed = 3, CheckpointEvery = 2 },
+        ClassifierSteps = 4,
+        HiddenChannels = 8,
+        Blocks = 2,
+        SourceCount = 8,
+        SourceSampleSteps = 3,
+    };
+
+    private static double Distance(Graft.Data.SampleSet a, Graft.Data.SampleSet b)
+    {
+        var (x, y, most) = (new float[a.ItemShape.Elements], new float[a.ItemShape.Elements], 0.0);
+        for (var i = 0; i < a.Count; i++)
+        {
+            a.Read(i, x);
+            b.Read(i, y);
+            most = Math.Max(most, x.Zip(y).Max(p => Math.Abs(p.First - p.Second)));
+        }
+
+        return most;
+    }
+}
