@@ -23,10 +23,11 @@ internal static class CompareCommand
             plan.Check();
             if (parsed.GetValue(dryRun))
             {
-                CommonOptions.PrintPlan(Recipe.Describe(plan));
+                CommonOptions.PrintPlan(Recipe.Describe(plan with { Runs = plan.Trainings }));
                 return Task.FromResult(0);
             }
 
+            var again = CommandLine(parsed.GetRequiredValue(recipe), parsed.GetValue(size), parsed.GetRequiredValue(set));
             try
             {
                 if (!parsed.GetValue(report))
@@ -34,14 +35,14 @@ internal static class CompareCommand
                     ProgressDisplay.Train(progress =>
                     {
                         using var run = new ComparisonRun(plan, new TrainingRun { Progress = progress, Logger = Terminal.Logger, CancellationToken = token });
-                        run.Run();
+                        run.Run(() => Table(plan, again).Write());
                         return 0;
                     });
                 }
             }
             finally
             {
-                Report(plan);
+                Report(plan, again);
             }
 
             return Task.FromResult(0);
@@ -49,12 +50,21 @@ internal static class CompareCommand
         return command;
     }
 
-    private static void Report(CompareRecipe plan)
+    private static void Report(CompareRecipe plan, string again)
     {
-        var table = new ComparisonTable(plan);
+        var table = Table(plan, again);
         if (table.Progress.Done == 0)
             return;
         table.Write();
         Terminal.Result($"{table.Progress.Done} of {table.Progress.Of} cells: {ComparisonPage.Write(table)}, and results.md and results.json beside it.");
+    }
+
+    private static ComparisonTable Table(CompareRecipe plan, string again) => new(plan) { Command = again };
+
+    /// <summary>The command that a reader of the table can paste into a shell.</summary>
+    private static string CommandLine(string recipe, string? size, string[] set)
+    {
+        string[] words = ["graft", "compare", recipe, .. size is null ? (string[])[] : ["--size", size], .. set.SelectMany(s => (string[])["--set", s])];
+        return string.Join(' ', words.Select(w => w.All(c => char.IsAsciiLetterOrDigit(c) || "-_./=:,".Contains(c, StringComparison.Ordinal)) ? w : $"'{w.Replace("'", "'\\''", StringComparison.Ordinal)}'"));
     }
 }

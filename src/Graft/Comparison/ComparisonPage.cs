@@ -49,7 +49,7 @@ public static class ComparisonPage
         var recipe = table.Recipe;
         var html = new StringBuilder();
         html.Append(CultureInfo.InvariantCulture, $"<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>{Text(recipe.Name)}</title><style>{Style}</style>");
-        html.Append(CultureInfo.InvariantCulture, $"<h1>{Text(recipe.Name)}</h1><p>{Text(recipe.About)}</p><p>{table.Progress.Done} of {table.Progress.Of} cells are finished. Source <code>{Text(recipe.Source)}</code>; {recipe.Samples} samples by {Text(recipe.Sampler)} with {recipe.SampleSteps} steps; seeds {string.Join(", ", recipe.Seeds)}: mean ± standard deviation over them.</p>");
+        html.Append(CultureInfo.InvariantCulture, $"<h1>{Text(recipe.Name)}</h1><p>{Text(recipe.About)}</p><p>{table.Progress.Done} of {table.Progress.Of} cells are finished. Source <code>{Text(recipe.Source)}</code>; {recipe.Samples} samples by {Text(recipe.Sampler)} with {recipe.SampleSteps} steps; seeds {string.Join(", ", recipe.Seeds)}: mean ± standard deviation over them.{(table.Command is null ? "" : $" Made again by <code>{Text(table.Command)}</code>.")}</p>");
         html.Append("<h2>What the numbers mean</h2><ul>");
         foreach (var (word, meaning) in Meanings)
             html.Append(CultureInfo.InvariantCulture, $"<li><b>{word}</b>: {Text(meaning)}</li>");
@@ -90,8 +90,8 @@ public static class ComparisonPage
             if (table.Cell(cell) is null)
                 continue;
             html.Append(CultureInfo.InvariantCulture, $"<h3>{Text(method)}, step {cell.Step}, seed {cell.Seed}</h3>");
-            Figure(html, File.ReadAllBytes(cell.Sheet(recipe.Out)), "the first samples, none left out", "sheet");
-            Figure(html, File.ReadAllBytes(cell.Nearest(recipe.Out)), "the most copied samples beside their nearest training pictures", "");
+            Sheet(html, cell.Sheet(recipe.Out), "the first samples, none left out", "sheet");
+            Sheet(html, cell.Nearest(recipe.Out), "the most copied samples beside their nearest training pictures", "");
         }
     }
 
@@ -114,6 +114,13 @@ public static class ComparisonPage
         Width = 560,
         Height = 320,
     }.Draw());
+
+    /// <summary>A picture of a cell; cells may have been copied without their pictures.</summary>
+    private static void Sheet(StringBuilder html, string path, string caption, string kind)
+    {
+        if (File.Exists(path))
+            Figure(html, File.ReadAllBytes(path), caption, kind);
+    }
 
     private static void Figure(StringBuilder html, byte[] png, string caption, string kind) => html.Append(CultureInfo.InvariantCulture,
         $"<figure class=\"{kind}\"><img alt=\"{Text(caption)}\" src=\"data:image/png;base64,{Convert.ToBase64String(png)}\"><figcaption>{Text(caption)}</figcaption></figure>");

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Reflection;
 using System.Text.Json.Nodes;
 using Graft.Data;
 using Graft.Evaluation;
@@ -11,25 +12,6 @@ using Graft.Training;
 using Microsoft.Extensions.Logging;
 
 namespace Graft.Comparison;
-
-/// <summary>One measurement: a method on a target with a seed, at a step.</summary>
-/// <param name="Target">The target's name.</param>
-/// <param name="Method">The method's name.</param>
-/// <param name="Seed">The seed.</param>
-/// <param name="Step">The step; 0: the source as it is.</param>
-public sealed record ComparisonCell(string Target, string Method, long Seed, long Step)
-{
-    /// <summary>The name that the source itself has in a comparison.</summary>
-    public const string SourceName = "source";
-
-    internal string Folder(string root) => Path.Combine(root, "cells", Target, Method, FormattableString.Invariant($"seed-{Seed}"));
-
-    internal string File(string root) => Path.Combine(Folder(root), FormattableString.Invariant($"step-{Step:D6}.json"));
-
-    internal string Sheet(string root) => Path.ChangeExtension(File(root), ".png");
-
-    internal string Nearest(string root) => Path.ChangeExtension(File(root), null) + "-nearest.png";
-}
 
 /// <summary>Runs the cells of a comparison that are not there yet. What is finished stays; a cell that was begun goes on at its checkpoint.</summary>
 public sealed class ComparisonRun : IDisposable
@@ -88,10 +70,12 @@ public sealed class ComparisonRun : IDisposable
     }
 
     /// <summary>Runs what is missing.</summary>
+    /// <param name="finished">Called after every cell.</param>
+    /// <exception cref="InputException">A finished cell was made with other settings.</exception>
     /// <exception cref="TrainingStoppedException">It was stopped; what is finished is kept.</exception>
-    public void Run()
+    public void Run(Action? finished = null)
     {
-        var left = Cells(_recipe).Where(c => !File.Exists(c.File(_recipe.Out))).ToList();
+        var left = Cells(_recipe).Where(IsMissing).ToList();
         for (var i = 0; i < left.Count; i++)
         {
             _run.CancellationToken.ThrowIfCancellationRequested();
@@ -102,14 +86,25 @@ public sealed class ComparisonRun : IDisposable
             if (cell.Step == 0)
             {
                 Measure(cell, _source, 0);
+                finished?.Invoke();
                 continue;
             }
 
-            var run = Path.Combine(cell.Folder(_recipe.Out), "run");
+            var run = Path.Combine(cell.Folder(_recipe.Trainings), "run");
             var method = _recipe.CreateMethod(cell.Method, cell.Seed, cell.Step);
             using var model = method.Adapt(_source, _targets[cell.Target].Training, _run with { Folder = run, Resume = Directory.Exists(run) });
             Measure(cell, model, TrainingSeconds(run));
+            finished?.Invoke();
         }
+    }
+
+    private bool IsMissing(ComparisonCell cell)
+    {
+        if (cell.Read(_recipe) is not { } json)
+            return true;
+        return (string?)json["source"] == _fingerprint
+            ? false
+            : throw new InputException($"The cell {cell.File(_recipe.Out)} was made from another source than {_recipe.Source} (their SHA-256 differs): give the comparison another out, or delete the cell.");
     }
 
     /// <inheritdoc/>
@@ -138,12 +133,15 @@ public sealed class ComparisonRun : IDisposable
             ["step"] = cell.Step,
             ["model"] = model.Fingerprint(),
             ["source"] = _fingerprint,
+            ["settings"] = cell.Step == 0 ? null : _recipe.SettingsOf(cell.Method),
             ["samples"] = new JsonObject { ["count"] = samples.Count, ["sampler"] = sampler.Name, ["steps"] = sampler.Steps },
             ["training_pictures"] = training.Count,
             ["reference_pictures"] = reference.Count,
             ["training_seconds"] = Math.Round(trainingSeconds, 1),
             ["sampling_seconds"] = Math.Round(sampling, 1),
             ["trained_parameters"] = model.Attachment is { } beside ? TorchRuntime.Run(() => beside.ParameterCount) : TorchRuntime.Run(() => model.Network.ParameterCount),
+            ["graft"] = typeof(ComparisonRun).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion,
+            ["threads"] = TorchRuntime.Threads,
             ["metrics"] = new JsonObject(report.Reports.Select(r => KeyValuePair.Create(r.Metric, (JsonNode?)new JsonObject
             {
                 ["space"] = r.Space,

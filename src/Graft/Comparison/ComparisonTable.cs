@@ -43,14 +43,15 @@ public sealed class ComparisonTable
 
     /// <summary>Reads the cells that are there.</summary>
     /// <param name="recipe">The comparison.</param>
+    /// <exception cref="InputException">A cell is no JSON, or was made with other settings than the recipe's.</exception>
     public ComparisonTable(CompareRecipe recipe)
     {
         ArgumentNullException.ThrowIfNull(recipe);
         Recipe = recipe;
         foreach (var cell in ComparisonRun.Cells(recipe))
         {
-            if (File.Exists(cell.File(recipe.Out)))
-                _cells[cell] = JsonStyle.ReadObject(cell.File(recipe.Out));
+            if (cell.Read(recipe) is { } json)
+                _cells[cell] = json;
         }
 
         Columns = [.. ColumnsOf(_cells.Values)];
@@ -58,6 +59,9 @@ public sealed class ComparisonTable
 
     /// <summary>The comparison.</summary>
     public CompareRecipe Recipe { get; }
+
+    /// <summary>The command that makes the table again; null: it is not said.</summary>
+    public string? Command { get; init; }
 
     /// <summary>The values that are shown.</summary>
     public IReadOnlyList<ComparisonColumn> Columns { get; }
@@ -83,6 +87,8 @@ public sealed class ComparisonTable
         text.AppendLine(CultureInfo.InvariantCulture, $"# {Recipe.Name}").AppendLine();
         text.AppendLine(Recipe.About.Trim()).AppendLine();
         text.AppendLine(CultureInfo.InvariantCulture, $"{Progress.Done} of {Progress.Of} cells are finished. Source `{Recipe.Source}`; {Recipe.Samples} samples, {Recipe.Sampler} with {Recipe.SampleSteps} steps; seeds {string.Join(", ", Recipe.Seeds)}: mean ± standard deviation over them.").AppendLine();
+        if (Command is not null)
+            text.AppendLine(CultureInfo.InvariantCulture, $"Made again by `{Command}`.").AppendLine();
         foreach (var target in Recipe.Targets.Keys)
         {
             var any = _cells.FirstOrDefault(c => c.Key.Target == target).Value;

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
 using Graft.Training;
 using Graft.Transfer;
 
@@ -18,6 +19,12 @@ public sealed record CompareRecipe
 
     /// <summary>The folder of cells and reports.</summary>
     public required string Out { get; init; }
+
+    /// <summary>
+    /// The folder of the trainings: checkpoints and logs. Null: beside the cells; where <see cref="Out"/> lies under <c>docs</c>, whose
+    /// files are committed, <c>runs/</c> and the last part of <see cref="Out"/>.
+    /// </summary>
+    public string? Runs { get; init; }
 
     /// <summary><c>auto</c>, <c>cpu</c>, <c>cuda</c> or <c>cuda:N</c>.</summary>
     public string Device { get; init; } = "auto";
@@ -48,6 +55,10 @@ public sealed record CompareRecipe
 
     /// <summary>Feature networks, as <c>graft evaluate --features</c> takes them. One that begins with <c>?</c> is left out, and said so, where its files are not there.</summary>
     public IReadOnlyList<string> Features { get; init; } = [];
+
+    /// <summary>Where the trainings go: <see cref="Runs"/>, or what stands for it.</summary>
+    [JsonIgnore]
+    public string Trainings => Runs ?? (IsDocument(Out) ? Path.Combine("runs", Path.GetFileName(Path.TrimEndingDirectorySeparator(Out))) : Out);
 
     /// <summary>Checks everything that can be checked without data and without libtorch.</summary>
     /// <exception cref="InputException">Something does not fit.</exception>
@@ -94,6 +105,29 @@ public sealed record CompareRecipe
             ? method
             : throw new InputException($"The comparison {Name} measures on the way, where a falling learning rate would depend on the budget: set training.decay constant.");
     }
+
+    /// <summary>What a cell of a method was made with, beside its step and seed: the method's options, and the training's that change weights.</summary>
+    /// <param name="name">The method's name in <see cref="Methods"/>.</param>
+    /// <exception cref="InputException">An option is unknown or out of range.</exception>
+    internal JsonObject SettingsOf(string name)
+    {
+        var method = CreateMethod(name, Seeds[0], At[^1]);
+        var training = Recipe.Describe(method.Training);
+        foreach (var idle in WithoutEffect)
+            training.Remove(idle);
+        var options = Recipe.Describe(method);
+        options.Remove("name");
+        return new JsonObject { ["method"] = method.Name, ["method_options"] = options, ["training"] = training };
+    }
+
+    private static readonly string[] WithoutEffect =
+    [
+        "steps", "seed", "decay", "decay_fraction", "log_every", "tensorboard", "checkpoint_every", "keep_checkpoints", "sample_every", "sample_count", "sample_steps",
+        "meter_every", "meter_count", "stop_when_memorised",
+    ];
+
+    private static bool IsDocument(string folder) =>
+        Path.GetRelativePath(Environment.CurrentDirectory, Path.GetFullPath(folder)).Split(Path.DirectorySeparatorChar)[0] == "docs";
 }
 
 /// <summary>A target of a comparison.</summary>
