@@ -94,7 +94,7 @@ public sealed class ComparisonTable
             var any = _cells.FirstOrDefault(c => c.Key.Target == target).Value;
             if (any is null)
                 continue;
-            text.AppendLine(CultureInfo.InvariantCulture, $"## {target}: {any["training_pictures"]} training pictures, {any["reference_pictures"]} for reference").AppendLine();
+            text.AppendLine(CultureInfo.InvariantCulture, $"## {target}: {any["training_pictures"]} training pictures, {((int)any["reference_pictures"]! == 0 ? "none" : any["reference_pictures"])} for reference").AppendLine();
             text.AppendLine($"| method | step | seconds | {string.Join(" | ", Columns.Select(c => $"{c.Title} {(c.Higher ? "↑" : "↓")}"))} |");
             text.AppendLine($"|---|---|---|{string.Concat(Enumerable.Repeat("---|", Columns.Count))}");
             foreach (var method in Recipe.Methods.Keys.Prepend(ComparisonCell.SourceName))

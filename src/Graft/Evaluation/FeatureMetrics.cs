@@ -10,6 +10,9 @@ public sealed class FrechetMetric(FeatureSpace space) : IMetric
     public string Name => $"frechet_{space.Name}";
 
     /// <inheritdoc/>
+    public bool ComparesSets => true;
+
+    /// <inheritdoc/>
     public MetricReport Measure(EvaluationInput input, CancellationToken cancellationToken = default)
     {
         var (target, samples) = (space.Of(input.Target, cancellationToken), space.Of(input.Samples, cancellationToken));
@@ -34,6 +37,9 @@ public sealed class KernelMetric(FeatureSpace space) : IMetric
 
     /// <inheritdoc/>
     public string Name => $"kernel_{space.Name}";
+
+    /// <inheritdoc/>
+    public bool ComparesSets => true;
 
     /// <inheritdoc/>
     public MetricReport Measure(EvaluationInput input, CancellationToken cancellationToken = default)
@@ -65,6 +71,9 @@ public sealed class PrecisionRecallMetric(FeatureSpace space) : IMetric
 
     /// <inheritdoc/>
     public string Name => $"precision_recall_{space.Name}";
+
+    /// <inheritdoc/>
+    public bool ComparesSets => true;
 
     /// <inheritdoc/>
     public MetricReport Measure(EvaluationInput input, CancellationToken cancellationToken = default)

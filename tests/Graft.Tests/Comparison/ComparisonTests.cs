@@ -125,6 +125,28 @@ public sealed class ComparisonTests : IDisposable
     }
 
     [Fact]
+    public void Without_reference_pictures_no_set_is_compared()
+    {
+        var recipe = Bind(r =>
+        {
+            (r["at"], r["seeds"], r["features"]) = (new JsonArray(2), new JsonArray(1), new JsonArray(_temporary["eyes"]));
+            r["samples"] = 8; // more than training pictures: one of these is nearest to two
+            r["targets"]!["alone"] = new JsonObject { ["training"] = r["targets"]!["tiny"]!["training"]!.DeepClone() };
+        });
+        var eyes = Graft.Networks.ResNetClassifierOptions.FromJson(
+            JsonNode.Parse("""{"name": "eyes", "sample_size": 8, "in_channels": 1, "num_classes": 2, "block_out_channels": [4], "block_strides": [1], "norm_num_groups": 2}""")!.AsObject(), "of the test");
+        using (var network = Graft.Networks.ResNetClassifier.Create(eyes, 1))
+            network.Save(_temporary["eyes"]);
+        Run(recipe);
+        var table = new ComparisonTable(recipe);
+        var frechet = table.Columns.Single(c => c.Metric == "frechet_eyes");
+        table.At("tiny", "finetune", 2, frechet).ShouldNotBeNull();
+        table.At("alone", "finetune", 2, frechet).ShouldBeNull();
+        table.At("alone", "finetune", 2, table.Columns.Single(c => c is { Metric: "memorisation_eyes", Value: "memorised_share" })).ShouldNotBeNull();
+        table.ToMarkdown().ShouldContain("## alone: 4 training pictures, none for reference");
+    }
+
+    [Fact]
     public void A_report_can_be_written_of_cells_without_their_pictures()
     {
         var recipe = Bind(r => (r["at"], r["seeds"]) = (new JsonArray(2), new JsonArray(1)));
