@@ -159,7 +159,7 @@ public sealed class NetworkCost
         AddConvolution(inputs, outputs, 3, height, width);
         AddLinear(_options.TimeWidth, _scaleShift ? 2 * outputs : outputs);
         AddNorm(outputs, height, width);
-        Activations += outputs * places * ((_scaleShift ? 3 : 2) + (_options.Dropout > 0 ? 2 : 0)); // scaled, SiLU, the sum; drop-out and its mask
+        Activations += outputs * places * ((_scaleShift ? 3 : 2) + (_options.Dropout > 0 ? 1 : 0)); // scaled, SiLU (or drop-out of it), the sum; the mask
         AddConvolution(outputs, outputs, 3, height, width, keepsOutput: false);
         if (inputs != outputs)
             AddConvolution(inputs, outputs, 1, height, width, keepsOutput: false);
