@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Graft.Diffusion;
 using Graft.Networks;
+using Graft.Planning;
 using Graft.Torch;
 
 namespace Graft.Benchmarks;
@@ -52,7 +53,7 @@ internal sealed class Contest(ContestOptions options, Action<string> say)
         }
 
         var shape = ((int)network.SampleSize!, (int)network.SampleSize!);
-        var result = new Result(subject.Name, subject.Batch, parameters, FlopCount.Forward(network, shape.Item1, shape.Item2));
+        var result = new Result(subject.Name, subject.Batch, parameters, NetworkCost.Of(network, shape.Item1, shape.Item2).Operations);
         CheckParity(subject, folder, result);
         foreach (var threads in options.Threads)
             result.Timings.Add(Time(subject, folder, threads, result));

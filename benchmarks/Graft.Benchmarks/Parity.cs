@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Graft.Formats;
+using Graft.Planning;
 using Graft.Torch;
 
 namespace Graft.Benchmarks;
@@ -57,7 +58,7 @@ internal static partial class Parity
             Path.Combine(folder, "ours-stepped.safetensors"),
             [.. Named("parameter", parameters.Select(p => p with { Value = p.Value.Detach() })), .. Named("ema", optimiser.Average!)]);
         network.RequireGrad(false);
-        return new { operations = FlopCount.Forward(network.Options, shape.Height, shape.Width), parameters = network.ParameterCount };
+        return new { operations = NetworkCost.Of(network.Options, shape.Height, shape.Width).Operations, parameters = network.ParameterCount };
     }
 
     /// <summary>Compares what both sides wrote.</summary>

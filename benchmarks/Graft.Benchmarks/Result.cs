@@ -1,3 +1,5 @@
+using Graft.Planning;
+
 namespace Graft.Benchmarks;
 
 /// <summary>What was measured of one network.</summary>
@@ -13,7 +15,7 @@ internal sealed record Result(string Subject, int Batch, long Parameters, long F
     internal Dictionary<(string Kind, string Name), long> Memory { get; } = [];
 
     /// <summary>Operations of a step of the whole batch.</summary>
-    internal double Operations(string kind) => (double)Forward * Batch * (kind == "train" ? FlopCount.Training : 1);
+    internal double Operations(string kind) => (double)Forward * Batch * (kind == "train" ? NetworkCost.Training : 1);
 }
 
 /// <summary>Median, smallest and largest.</summary>

@@ -89,6 +89,7 @@ internal static class Program
         EvaluateCommand.Create(),
         PretrainCommand.Create(),
         CompareCommand.Create(),
+        PlanCommand.Create(),
         PullCommand.Create(),
         ConvertCommand.Create(),
         InspectCommand.Create(),

@@ -22,7 +22,7 @@ public sealed class ComparisonRun : IDisposable
     private readonly DiffusionModel _source;
     private readonly string _fingerprint;
     private readonly FeatureSpaces? _spaces;
-    private readonly Dictionary<string, (IImageSource Training, IImageSource Reference)> _targets = [];
+    private readonly Dictionary<string, (IImageSource Training, IImageSource? Reference)> _targets = [];
 
     /// <summary>Opens source, targets and feature networks.</summary>
     /// <param name="recipe">What is compared.</param>
@@ -32,12 +32,18 @@ public sealed class ComparisonRun : IDisposable
     {
         recipe.Check();
         (_recipe, _run) = (recipe, run);
+        foreach (var (name, target) in recipe.Targets)
+        {
+            target.Training.Require(recipe.Name, $"targets.{name}.training");
+            target.Reference?.Require(recipe.Name, $"targets.{name}.reference");
+        }
+
         var device = Device.Parse(recipe.Device);
         _source = DiffusionModel.Load(recipe.Source, device);
         try
         {
             foreach (var (name, target) in recipe.Targets)
-                _targets[name] = (Open(target.Training), Open(target.Reference));
+                _targets[name] = (Open(target.Training), target.Reference is { } reference ? Open(reference) : null);
             _spaces = new FeatureSpaces(recipe.Features, device, text => run.Logger.LogWarning("{Warning}", text));
             _fingerprint = _source.Fingerprint();
         }
@@ -122,11 +128,12 @@ public sealed class ComparisonRun : IDisposable
         var samples = model.Sample(_recipe.Samples, sampler, cell.Seed, cancellationToken: _run.CancellationToken);
         var sampling = clock.Elapsed.TotalSeconds;
         var flip = cell.Step > 0 && _recipe.CreateMethod(cell.Method, cell.Seed, cell.Step).Training.Flip;
-        var input = new EvaluationInput { Samples = samples, Target = reference, Training = training, Mirrored = flip, Seed = cell.Seed };
+        var input = new EvaluationInput { Samples = samples, Target = reference ?? training, Training = training, Mirrored = flip, Seed = cell.Seed };
         var report = EvaluationReport.Of(
-            input, metrics: [.. EvaluationReport.Metrics, .. _spaces!.Metrics(flip)], cancellationToken: _run.CancellationToken);
+            input, metrics: [.. EvaluationReport.Metrics.Concat(_spaces!.Metrics(flip)).Where(m => reference is not null || !m.ComparesSets)], cancellationToken: _run.CancellationToken);
         var json = new JsonObject
         {
+            ["comparison"] = _recipe.Name,
             ["target"] = cell.Target,
             ["method"] = cell.Method,
             ["seed"] = cell.Seed,
@@ -136,7 +143,7 @@ public sealed class ComparisonRun : IDisposable
             ["settings"] = cell.Step == 0 ? null : _recipe.SettingsOf(cell.Method),
             ["samples"] = new JsonObject { ["count"] = samples.Count, ["sampler"] = sampler.Name, ["steps"] = sampler.Steps },
             ["training_pictures"] = training.Count,
-            ["reference_pictures"] = reference.Count,
+            ["reference_pictures"] = reference?.Count ?? 0,
             ["training_seconds"] = Math.Round(trainingSeconds, 1),
             ["sampling_seconds"] = Math.Round(sampling, 1),
             ["trained_parameters"] = model.Attachment is { } beside ? TorchRuntime.Run(() => beside.ParameterCount) : TorchRuntime.Run(() => model.Network.ParameterCount),

@@ -137,7 +137,7 @@ public sealed class ComparisonTable
             var any = _cells.FirstOrDefault(c => c.Key.Target == target).Value;
             if (any is null)
                 continue;
-            text.AppendLine(CultureInfo.InvariantCulture, $"## {target}: {any["training_pictures"]} training pictures, {any["reference_pictures"]} for reference").AppendLine();
+            text.AppendLine(CultureInfo.InvariantCulture, $"## {target}: {any["training_pictures"]} training pictures, {((int)any["reference_pictures"]! == 0 ? "none" : any["reference_pictures"])} for reference").AppendLine();
             Head();
             foreach (var method in Recipe.Methods.Keys.Prepend(ComparisonCell.SourceName))
             {

@@ -11,6 +11,9 @@ public sealed class FrechetMetric(FeatureSpace space) : IMetric
     public string Name => $"frechet_{space.Name}";
 
     /// <inheritdoc/>
+    public bool ComparesSets => true;
+
+    /// <inheritdoc/>
     public MetricReport Measure(EvaluationInput input, CancellationToken cancellationToken = default)
     {
         var (target, samples) = (space.Of(input.Target.Pictures(FeatureReport.Need), cancellationToken), space.Of(input.Samples.Pictures(FeatureReport.Need), cancellationToken));
@@ -35,6 +38,9 @@ public sealed class KernelMetric(FeatureSpace space) : IMetric
 
     /// <inheritdoc/>
     public string Name => $"kernel_{space.Name}";
+
+    /// <inheritdoc/>
+    public bool ComparesSets => true;
 
     /// <inheritdoc/>
     public MetricReport Measure(EvaluationInput input, CancellationToken cancellationToken = default)
@@ -66,6 +72,9 @@ public sealed class PrecisionRecallMetric(FeatureSpace space) : IMetric
 
     /// <inheritdoc/>
     public string Name => $"precision_recall_{space.Name}";
+
+    /// <inheritdoc/>
+    public bool ComparesSets => true;
 
     /// <inheritdoc/>
     public MetricReport Measure(EvaluationInput input, CancellationToken cancellationToken = default)

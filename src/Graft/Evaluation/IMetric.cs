@@ -66,6 +66,9 @@ public interface IMetric
     /// <summary>The name in reports, in snake_case.</summary>
     string Name { get; }
 
+    /// <summary>Whether it holds samples against <see cref="EvaluationInput.Target"/> as a set, which takes more pictures of the domain than a few.</summary>
+    bool ComparesSets => false;
+
     /// <summary>Measures.</summary>
     /// <exception cref="InputException">Samples and pictures do not fit together.</exception>
     MetricReport Measure(EvaluationInput input, CancellationToken cancellationToken = default);

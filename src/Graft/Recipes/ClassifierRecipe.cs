@@ -67,6 +67,8 @@ public sealed record ClassifierRecipe : IPretrainRecipe
     public ClassificationReport? Run(TrainingRun run)
     {
         var options = Resolve();
+        Data.Require(Name, "data");
+        Test?.Require(Name, "test");
         var images = Data.Open(options.Shape, Warn, run.CancellationToken);
         var test = Test?.Open(options.Shape, Warn, run.CancellationToken);
         if (test is not null)

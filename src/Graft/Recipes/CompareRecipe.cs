@@ -144,8 +144,11 @@ public sealed record CompareTarget
     /// <summary>The few pictures that are trained on.</summary>
     public required DataOptions Training { get; init; }
 
-    /// <summary>Other pictures of the same domain, which nothing is trained on: what samples are held against.</summary>
-    public required DataOptions Reference { get; init; }
+    /// <summary>
+    /// Other pictures of the same domain, which nothing is trained on: what samples are held against. Null where there are none; then
+    /// there are no distances between sets, and diversity and copies alone are measured.
+    /// </summary>
+    public DataOptions? Reference { get; init; }
 }
 
 /// <summary>A method of a comparison.</summary>

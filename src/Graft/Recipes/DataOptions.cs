@@ -43,8 +43,11 @@ public sealed record DataOptions
     /// <summary>What transparent pictures are laid over: <c>#rrggbb</c>.</summary>
     public string Background { get; init; } = "#ffffff";
 
-    /// <summary>At most so many pictures, the first ones; 0: all.</summary>
+    /// <summary>At most so many pictures of a folder, the first ones; 0: all.</summary>
     public int MaxCount { get; init; }
+
+    /// <summary>So many pictures, the first ones, are left out; they do not count in <see cref="MaxCount"/>.</summary>
+    public int Skip { get; init; }
 
     /// <summary>A folder that keeps the decoded pictures for the next time; none: they are decoded each time.</summary>
     public string? CacheDirectory { get; init; }
@@ -103,6 +106,27 @@ public sealed record DataOptions
     {
         if (Points is not null || Mixture is not null)
             throw new InputException("The data are points, where pictures are due: give a folder (of pictures) or images (an IDX file).");
+        if (Skip < 0)
+            throw new InputException($"The option skip is {Skip}: give 0 or more.");
+        var images = OpenAll(shape, warn, cancellationToken);
+        if (Skip >= images.Count)
+            throw new InputException($"Nothing is left of {images.Description} when the first {Skip} are skipped: skip fewer.");
+        return Skip == 0 ? images : new ImageSubset(images, [.. Enumerable.Range(Skip, images.Count - Skip)]);
+    }
+
+    /// <summary>Says of a recipe's pictures that are not there where to look for them.</summary>
+    /// <param name="recipe">The recipe's name.</param>
+    /// <param name="key">What it calls them.</param>
+    /// <exception cref="InputException">The folder or the file is missing.</exception>
+    internal void Require(string recipe, string key)
+    {
+        var (path, part) = Folder is null ? (Images, "images") : (Folder, "folder");
+        if (path is not null && !Path.Exists(path))
+            throw new InputException($"The recipe {FileFault.Shorten(recipe)} takes its pictures from {FileFault.Quote(path)}, which is not there: its about, which --dry-run prints, says where they come from; another place can be named with --set {key}.{part}=PLACE.");
+    }
+
+    private IImageSource OpenAll(ImageShape shape, Action<string>? warn, CancellationToken cancellationToken)
+    {
         if (Folder is not null == Images is not null)
             throw new InputException("The data must be given either as folder (of pictures) or as images (an IDX file).");
         if (Images is not null)
@@ -125,7 +149,7 @@ public sealed record DataOptions
             Labels = LabelsCsv is null ? null : ReadLabels(LabelsCsv),
             Fit = Fit,
             Background = ParseColour(Background),
-            MaxCount = MaxCount == 0 ? null : MaxCount,
+            MaxCount = MaxCount == 0 ? null : MaxCount + Skip,
             Only = List is null ? null : ReadList(List),
             CacheDirectory = CacheDirectory,
         };

@@ -78,6 +78,7 @@ public sealed record PretrainRecipe : IPretrainRecipe
     public void Run(TrainingRun run)
     {
         var (network, schedule) = Resolve();
+        Data.Require(Name, "data");
         using var model = DiffusionModel.Create(network, schedule, Training.Seed, Torch.Device.Parse(Device));
         if (model.Schedule.Warning is { } warning)
             run.Logger.LogWarning("{Warning}", warning);

@@ -32,6 +32,23 @@ public sealed class DataOptionsTests : IDisposable
     }
 
     [Fact]
+    public void The_first_pictures_can_be_left_out()
+    {
+        foreach (var name in new[] { "a.png", "b.png", "c.png", "d.png" })
+            ImageCodec.SavePng(_folder[name], PictureFixtures.Noise(4, 4, 3));
+        Names(new DataOptions { Folder = _folder.Path, Skip = 1 }).ShouldBe(["b.png", "c.png", "d.png"]);
+        Names(new DataOptions { Folder = _folder.Path, Skip = 1, MaxCount = 2 }).ShouldBe(["b.png", "c.png"]);
+        Should.Throw<InputException>(() => Names(new DataOptions { Folder = _folder.Path, Skip = 4 })).Message.ShouldContain("first 4 are skipped");
+        Should.Throw<InputException>(() => Names(new DataOptions { Folder = _folder.Path, Skip = -1 })).Message.ShouldContain("skip is -1");
+
+        static string[] Names(DataOptions options)
+        {
+            var images = options.Open(Rgb4);
+            return [.. Enumerable.Range(0, images.Count).Select(images.Name)];
+        }
+    }
+
+    [Fact]
     public void Lists_that_cannot_be_used_are_told()
     {
         ImageCodec.SavePng(_folder["a.png"], PictureFixtures.Noise(4, 4, 3));

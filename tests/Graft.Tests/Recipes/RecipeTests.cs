@@ -19,7 +19,7 @@ public class RecipeTests
           ci: { training.steps: 2, method_options.trainable: ["*"] }
         """;
 
-    public static TheoryData<string> Shipped => [.. Directory.EnumerateFiles(Folder, "*.yaml").Select(f => Path.GetFileName(f)!)];
+    public static TheoryData<string> Shipped => [.. Directory.EnumerateFiles(Folder, "*.yaml", SearchOption.AllDirectories).Select(f => Path.GetRelativePath(Folder, f)).Order(StringComparer.Ordinal)];
 
     private static string Folder => Path.Combine(SharedFiles.Repository, "recipes");
 
