@@ -133,13 +133,14 @@ public class GuidanceTests
     public void A_sampler_clips_as_it_is_told() => TorchRuntime.Run(() =>
     {
         using var scope = new TensorScope();
-        var schedule = new NoiseSchedule(new ScheduleOptions { PredictionType = PredictionType.Sample });
+        var steps = new NoiseSchedule(new ScheduleOptions { PredictionType = PredictionType.Sample });
+        var continuous = new NoiseSchedule(steps.Options with { BetaSchedule = BetaSchedule.ContinuousVp });
         var (xT, noise) = Noise.Keyed(3, [0], [1, 1, 4]);
         var model = new Fixed(Tensor.From([0.5f, 1, 2, 4], 1, 1, 1, 4));
         float[] Predicted(Sampler sampler, Clipping? clipping)
         {
             float[] seen = [];
-            (sampler with { Clipping = clipping }).Sample(model, schedule, xT, noise, onStep: s => seen = s.PredictedOriginal.ToArray<float>());
+            (sampler with { Clipping = clipping }).Sample(model, sampler is DpmSolverSinglestepSampler ? continuous : steps, xT, noise, onStep: s => seen = s.PredictedOriginal.ToArray<float>());
             return seen;
         }
 
