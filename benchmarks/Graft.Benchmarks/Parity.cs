@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Graft.Formats;
+using Graft.Networks;
 using Graft.Planning;
 using Graft.Torch;
 
@@ -58,7 +59,7 @@ internal static partial class Parity
             Path.Combine(folder, "ours-stepped.safetensors"),
             [.. Named("parameter", parameters.Select(p => p with { Value = p.Value.Detach() })), .. Named("ema", optimiser.Average!)]);
         network.RequireGrad(false);
-        return new { operations = NetworkCost.Of(network.Options, shape.Height, shape.Width).Operations, parameters = network.ParameterCount };
+        return new { operations = NetworkCost.Of((UNet2DOptions)network.Options, shape.Height, shape.Width).Operations, parameters = network.ParameterCount };
     }
 
     /// <summary>Compares what both sides wrote.</summary>

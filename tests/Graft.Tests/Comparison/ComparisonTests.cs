@@ -165,59 +165,6 @@ public sealed class ComparisonTests : IDisposable
     }
 
     [Fact]
-    public void A_report_can_be_written_of_cells_without_their_pictures()
-    {
-        var recipe = Bind(r => (r["at"], r["seeds"]) = (new JsonArray(2), new JsonArray(1)));
-        Run(recipe);
-        foreach (var picture in Directory.GetFiles(_temporary["out"], "*.png", SearchOption.AllDirectories))
-            File.Delete(picture);
-        var table = new ComparisonTable(recipe) { Command = "graft compare 'a b.yaml'" };
-        ComparisonPage.Of(table).ShouldContain("graft compare &#39;a b.yaml&#39;");
-        table.ToMarkdown().ShouldContain("Made again by `graft compare 'a b.yaml'`.");
-    }
-
-    [Theory]
-    [InlineData("samples", "5", "samples.count 4 where the recipe has 5")]
-    [InlineData("sample_steps", "3", "samples.steps 2 where the recipe has 3")]
-    [InlineData("training", """{"batch_size": 2}""", "settings.training.batch_size 4 where the recipe has 2")]
-    [InlineData("methods", """{"finetune": {"method": "finetune", "training": {"learning_rate": 0.5}}}""", "settings.training.learning_rate")]
-    [InlineData("methods", """{"slow": {"method": "lora", "method_options": {"rank": 2}}}""", "settings.method_options.rank 1 where the recipe has 2")]
-    [InlineData("methods", """{"slow": {"method": "adapter"}}""", "settings.method \"lora\" where the recipe has \"adapter\"")]
-    public void Cells_of_other_settings_do_not_get_into_a_table(string key, string value, string says)
-    {
-        Run(Bind(r => r["seeds"] = new JsonArray(1)));
-        var other = Bind(r => (r["seeds"], r[key]) = (new JsonArray(1), JsonNode.Parse(value)));
-        Should.Throw<InputException>(() => new ComparisonTable(other)).Message.ShouldContain(says);
-        Should.Throw<InputException>(() => Run(other)).Message.ShouldContain(says);
-        new ComparisonTable(Bind(r => r["training"] = JsonNode.Parse("""{"batch_size": 4, "log_every": 7}"""))).Progress.ShouldBe((5, 9));
-    }
-
-    [Fact]
-    public void Cells_of_another_source_do_not_get_into_a_table()
-    {
-        Run(Bind(r => r["at"] = new JsonArray(2)));
-        Directory.Delete(_temporary["source"], recursive: true);
-        using (var other = TinyModel.Create(seed: 7))
-            other.Save(_temporary["source"]);
-        Should.Throw<InputException>(() => Run(Bind())).Message.ShouldContain("from another source");
-    }
-
-    [Fact]
-    public void Checkpoints_stay_out_of_the_documents()
-    {
-        Bind().Trainings.ShouldBe(_temporary["out"]);
-        Bind(r => r["out"] = "docs/results/few-shot/").Trainings.ShouldBe(Path.Combine("runs", "few-shot"));
-        Bind(r => r["out"] = "documents/few-shot").Trainings.ShouldBe("documents/few-shot");
-        var apart = Bind(r => (r["runs"], r["at"], r["seeds"]) = (_temporary["trainings"], new JsonArray(2), new JsonArray(1)));
-        var after = 0;
-        using (var run = new ComparisonRun(apart, new TrainingRun()))
-            run.Run(() => after++);
-        after.ShouldBe(3);
-        Directory.GetFiles(_temporary["out"], "*", SearchOption.AllDirectories).Select(Path.GetExtension).Distinct().Order().ShouldBe([".json", ".png"]);
-        Directory.GetFiles(_temporary["trainings"], "log.jsonl", SearchOption.AllDirectories).Length.ShouldBe(2);
-    }
-
-    [Fact]
     public void Without_reference_pictures_no_set_is_compared()
     {
         var recipe = Bind(r =>

@@ -1,4 +1,3 @@
-using Graft.Data;
 using Graft.Formats;
 using Graft.Torch;
 using Graft.Training;

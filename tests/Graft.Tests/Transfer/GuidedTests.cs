@@ -1,7 +1,6 @@
 using Graft.Adapters;
 using Graft.Sampling;
 using Graft.Tests.Training;
-using Graft.Torch;
 using Graft.Training;
 using Graft.Transfer;
 
