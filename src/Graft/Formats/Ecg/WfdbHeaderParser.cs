@@ -9,10 +9,12 @@ internal sealed class WfdbHeaderParser
     /// <summary>Bytes; headers of twelve leads have fewer than a thousand, and comments may be long.</summary>
     public const int LargestHeader = 1 << 20;
 
+    private const int LongestName = 200;
     private const double DefaultRate = 250;
     private const double HighestRate = 1e7;
     private const string Remedy = "give the .hea file of a WFDB record as its publisher ships it";
 
+    private static readonly char[] Blanks = [' ', '\t', '\r', '\v', '\f'];
     private readonly FileFault _fault;
     private int _line;
 
@@ -135,6 +137,8 @@ internal sealed class WfdbHeaderParser
             throw Fault($"has {FileFault.Quote(name)} for a signal file, which stands for none");
         if (name is "." or ".." || name.AsSpan().IndexOfAny("/\\:") >= 0)
             throw Fault($"names the signal file {FileFault.Quote(name)}, which must be a plain name beside the header");
+        if (name.Length > LongestName)
+            throw Fault($"names a signal file with {name.Length} characters, {FileFault.Quote(name)}");
         return name;
     }
 
@@ -189,7 +193,7 @@ internal sealed class WfdbHeaderParser
         return (gain, baseline, units.Length > 0 ? units : throw Fault($"has a gain of {FileFault.Quote(field)} and names no unit after the slash"));
     }
 
-    private static string[] Fields(string line) => line.Split((char[])[' ', '\t', '\r', '\v', '\f'], StringSplitOptions.RemoveEmptyEntries);
+    private static string[] Fields(string line) => line.Split(Blanks, StringSplitOptions.RemoveEmptyEntries);
 
     /// <summary>What follows so many fields, blanks within kept.</summary>
     private static string Rest(string line, int fields)
@@ -197,9 +201,9 @@ internal sealed class WfdbHeaderParser
         var at = 0;
         for (var i = 0; i < fields; i++)
         {
-            while (char.IsWhiteSpace(line[at]))
+            while (Blanks.Contains(line[at]))
                 at++;
-            while (!char.IsWhiteSpace(line[at]))
+            while (!Blanks.Contains(line[at]))
                 at++;
         }
 

@@ -135,6 +135,18 @@ public sealed class WfdbTests : IDisposable
     }
 
     [Fact]
+    public void Blanks_that_only_look_so_part_no_fields()
+    {
+        File.WriteAllBytes(_folder["b.dat"], [1, 0]);
+        File.WriteAllText(_folder["b.hea"], "b 1 100 1\nb.dat 16 200 16 0 1 1 0 lead\u00a0I\n");
+        WfdbRecord.Read(_folder["b.hea"]).Header.Signals[0].Description.ShouldBe("lead\u00a0I");
+        File.WriteAllText(_folder["b.hea"], "b\u00a01 1 100 1\nb.dat 16 200\u00a0 16 0 1 1 0 I\n");
+        Should.Throw<InputException>(() => WfdbRecord.Read(_folder["b.hea"])).Message.ShouldContain("line 2");
+        File.WriteAllText(_folder["b.hea"], $"b 1 100 1\n{new string('n', 5000)} 16 200\n");
+        Should.Throw<InputException>(() => WfdbRecord.Read(_folder["b.hea"])).Message.Length.ShouldBeLessThan(500);
+    }
+
+    [Fact]
     public void A_wrong_checksum_can_be_told_instead_of_refused()
     {
         var record = WfdbRecord.Read(Path.Combine(Fixtures, "bad", "flipped_bit", "rec.hea"), verify: false);
