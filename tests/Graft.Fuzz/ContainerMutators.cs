@@ -5,7 +5,7 @@ using Graft.Formats;
 namespace Graft.Fuzz;
 
 /// <summary>Damage inside of containers whose lengths and checksums are put right again, so that what lies behind them is reached.</summary>
-internal static class ContainerMutators
+internal static partial class ContainerMutators
 {
     /// <summary>Every opcode that the pickle reader obeys, and some that it must not: pieces of this are put into pickles.</summary>
     private static readonly byte[] Opcodes =

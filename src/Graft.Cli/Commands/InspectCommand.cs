@@ -14,7 +14,7 @@ internal static class InspectCommand
     {
         var model = new Argument<string>("MODEL")
         {
-            Description = "A model's folder (diffusers, adapter, classifier), or a weight file (.safetensors, .safetensors.index.json, .bin, .pt, .pth, .ckpt, .pkl).",
+            Description = "A model's folder (diffusers, adapter, classifier), or a weight file (.safetensors, .safetensors.index.json, .bin, .pt, .pth, .ckpt, .pkl); or ECGs: a WFDB header (.hea), a challenge's MATLAB file (.mat), a folder (PTB-XL, LUDB, CinC-2021, CPSC-2018).",
         };
         var parameters = new Option<bool>("--parameters")
         {
@@ -26,9 +26,19 @@ internal static class InspectCommand
             Description = "Print one JSON object instead of text (default: no).",
             DefaultValueFactory = _ => false,
         };
-        var command = new Command("inspect", "Say what a model or a weight file is; nothing in it is executed.") { model, parameters, json };
+        var plot = new Option<string?>("--plot") { Description = "ECGs: draw the (first) record as ECG paper to this PNG file." };
+        var record = new Option<string?>("--record") { Description = "ECGs: the record of a folder that is meant, by name (default: the first 200)." };
+        var command = new Command("inspect", "Say what a model or a weight file is; nothing in it is executed.") { model, parameters, json, plot, record };
         command.SetAction(parsed =>
         {
+            if (EcgInspection.Is(parsed.GetValue(model)!))
+            {
+                EcgReport.Show(parsed.GetValue(model)!, parsed.GetValue(record), parsed.GetValue(plot), parsed.GetValue(json));
+                return 0;
+            }
+
+            if (parsed.GetValue(plot) is not null || parsed.GetValue(record) is not null)
+                throw new InputException($"There are no ECGs in {parsed.GetValue(model)} that are known; leave --plot and --record out, or check the path.");
             var inspection = ModelInspection.Of(parsed.GetValue(model)!);
             if (parsed.GetValue(json))
                 Terminal.Result(inspection.ToJson(parsed.GetValue(parameters)));

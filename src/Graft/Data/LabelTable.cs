@@ -1,6 +1,4 @@
 using System.Globalization;
-using System.Text;
-using CsvHelper;
 using Graft.Formats;
 
 namespace Graft.Data;
@@ -16,14 +14,6 @@ namespace Graft.Data;
 /// </remarks>
 public sealed class LabelTable
 {
-    private static readonly CsvReaderOptions Strict = new()
-    {
-        Separator = ',',
-        MalformedData = CsvMalformedDataHandling.Throw,
-        TrimWhitespace = true,
-        TrackLineNumbers = true,
-    };
-
     private LabelTable(string path, IReadOnlyList<string> columns, IReadOnlyList<LabelRow> rows) => (Path, Columns, Rows) = (path, columns, rows);
 
     /// <summary>The CSV file.</summary>
@@ -49,23 +39,10 @@ public sealed class LabelTable
         ArgumentException.ThrowIfNullOrEmpty(fileColumn);
         ArgumentNullException.ThrowIfNull(columns);
         ArgumentOutOfRangeException.ThrowIfZero(columns.Count);
-        var bytes = InputFile.Read(path);
-        try
-        {
-            _ = new UTF8Encoding(false, throwOnInvalidBytes: true).GetCharCount(bytes);
-            using var csv = CsvReader.Create(bytes, Strict);
-            return new LabelTable(path, columns, ReadRows(path, csv, fileColumn, columns));
-        }
-        catch (DecoderFallbackException e)
-        {
-            throw new InputException($"The labels '{path}' are no text in UTF-8; save them as CSV in UTF-8.", e);
-        }
-        catch (CsvFormatException e)
-        {
-            throw new InputException(
-                $"Line {e.LineNumber} of the labels '{path}' has quotes where none may stand, or that do not end; "
-                + "put the whole field into double quotes, and double those within.", e);
-        }
+        var table = CsvTable.Read(path, "labels");
+        if (table.Header.Length == 0)
+            throw new InputException($"The labels '{path}' are empty; the first line must name the columns, as {fileColumn},{columns[0]}.");
+        return new LabelTable(path, columns, ReadRows(table, fileColumn, columns));
     }
 
     /// <summary>
@@ -104,20 +81,16 @@ public sealed class LabelTable
         }
     }
 
-    private static List<LabelRow> ReadRows(string path, CsvReader csv, string fileColumn, IReadOnlyList<string> columns)
+    private static List<LabelRow> ReadRows(CsvTable table, string fileColumn, IReadOnlyList<string> columns)
     {
-        string[] header = [.. csv.Headers];
-        if (header.Length == 0)
-            throw new InputException($"The labels '{path}' are empty; the first line must name the columns, as {fileColumn},{columns[0]}.");
-        var fileAt = Find(path, header, fileColumn);
-        var labelsAt = columns.Select(column => Find(path, header, column)).ToArray();
+        const string Remedy = "rename the column, or say what it is called (labels_file_column, labels_column); fields are parted by commas";
+        var path = table.Path;
+        var fileAt = table.Column(fileColumn, Remedy);
+        var labelsAt = columns.Select(column => table.Column(column, Remedy)).ToArray();
         var rows = new List<LabelRow>();
         var lines = new Dictionary<string, long>(StringComparer.Ordinal);
-        while (csv.Read())
+        foreach (var (line, record) in table.Rows)
         {
-            var (record, line) = (csv.Current.ToArray(), csv.LineNumber);
-            if (record.Length != header.Length)
-                throw Fault(path, line, $"has {record.Length} fields and the header {header.Length}; put a field that holds commas into double quotes");
             var file = Normalise(record[fileAt]);
             if (file.Length == 0)
                 throw Fault(path, line, $"names no file in the column {fileColumn}; name one, or take the line out");
@@ -132,19 +105,6 @@ public sealed class LabelTable
         }
 
         return rows.Count > 0 ? rows : throw new InputException($"The labels '{path}' hold a header and no row; add a row for each picture.");
-    }
-
-    private static int Find(string path, string[] header, string column)
-    {
-        var places = Enumerable.Range(0, header.Length).Where(i => header[i] == column).ToArray();
-        return places.Length switch
-        {
-            1 => places[0],
-            0 => throw new InputException(
-                $"The labels '{path}' have no column '{column}' in line 1, which names {FileFault.Shorten(string.Join(", ", header.Select(name => $"'{name}'")))}; "
-                + "rename the column, or say what it is called (labels_file_column, labels_column); fields are parted by commas."),
-            _ => throw Fault(path, 1, $"names the column '{column}' twice; rename one of them"),
-        };
     }
 
     private static string Normalise(string file)
