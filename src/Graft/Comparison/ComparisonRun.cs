@@ -162,11 +162,11 @@ public sealed class ComparisonRun : IDisposable
         AtomicFile.WriteText(cell.File(_recipe.Out), json.ToJsonString(JsonStyle.Indented) + "\n");
     }
 
-    /// <summary>Seconds that the loop logged, over all its runs: each begins again at 0.</summary>
+    /// <summary>Seconds that the loop logged, over all its stages and runs: each run begins again at 0.</summary>
     private static double TrainingSeconds(string folder)
     {
         var (total, last) = (0.0, 0.0);
-        foreach (var line in File.ReadLines(Path.Combine(folder, "log.jsonl")))
+        foreach (var line in Directory.EnumerateFiles(folder, "log.jsonl", SearchOption.AllDirectories).Order(StringComparer.Ordinal).SelectMany(File.ReadLines))
         {
             var seconds = (double?)JsonNode.Parse(line)?["seconds"] ?? 0;
             if (seconds < last)

@@ -15,7 +15,8 @@ public class TransferMethodTests
         var before = TinyRun.Weights(source);
         foreach (var (name, _) in TransferMethods.All)
         {
-            using var adapted = (TransferMethods.Create(name) with { Training = TinyRun.Options(3) with { BatchSize = 6 } }).Adapt(source, new TinyPictures());
+            var few = name == Guided.MethodName ? new JsonObject { ["classifier_steps"] = 3, ["source_count"] = 12, ["source_sample_steps"] = 2, ["hidden_channels"] = 8 } : [];
+            using var adapted = (TransferMethods.Create(name, few) with { Training = TinyRun.Options(3) with { BatchSize = 6 } }).Adapt(source, new TinyPictures());
             adapted.Fingerprint().ShouldNotBe(source.Fingerprint(), name);
             TinyRun.ShouldEqual(TinyRun.Weights(source), before);
         }

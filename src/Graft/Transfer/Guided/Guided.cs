@@ -18,6 +18,8 @@ public sealed record Guided : TransferMethod
 {
     internal const string MethodName = "tgdp";
     private const double LargestLimit = 50;
+    private const int UsualItems = 10_000;
+    private const int UsualPictures = 1_000;
 
     /// <summary>Makes the method with settings of its own: small networks, many steps.</summary>
     public Guided() => Training = new TrainingOptions { Steps = 2000, BatchSize = 256, LearningRate = 1e-3, EmaDecay = 0.99 };
@@ -55,8 +57,8 @@ public sealed record Guided : TransferMethod
     /// <summary>The source's own items; null: they are drawn from the source model.</summary>
     public DataOptions? SourceData { get; init; }
 
-    /// <summary>How many are drawn where none are given.</summary>
-    public int SourceCount { get; init; } = 10_000;
+    /// <summary>How many are drawn where none are given; null: 10,000, of pictures (which take long) 1,000.</summary>
+    public int? SourceCount { get; init; }
 
     /// <summary>DDIM steps of that.</summary>
     public int SourceSampleSteps { get; init; } = 50;
@@ -75,7 +77,7 @@ public sealed record Guided : TransferMethod
             var (trained, held) = HeldOutItems.Split(target, Training);
             if (trained.ItemShape != model.ItemShape)
                 throw new InputException($"The {target.Noun()} are {target.ItemShape} and the source makes {model.ItemShape}: they must be the same.");
-            var ownItems = SourceData?.OpenFor(source) ?? source.SampleValues(SourceCount, Sampler.Ddim(Math.Min(SourceSampleSteps, source.Schedule.Count)), Seed);
+            var ownItems = SourceData?.OpenFor(source) ?? Draw(source);
             var (own, ownHeld) = HeldOutItems.Split(ownItems, Training);
             var data = new DomainBatches(own, trained, model.Schedule, Training, model.Device);
             var validation = held is null ? null : new DomainBatches(ownHeld!, held, model.Schedule, Training with { Seed = ~Seed, Flip = false }, model.Device);
@@ -132,6 +134,12 @@ public sealed record Guided : TransferMethod
         }
     }
 
+    private ISampleSource Draw(DiffusionModel source)
+    {
+        var sampler = Sampler.Ddim(Math.Min(SourceSampleSteps, source.Schedule.Count));
+        return source.MakesPictures ? source.Sample(SourceCount ?? UsualPictures, sampler, Seed) : source.SampleValues(SourceCount ?? UsualItems, sampler, Seed);
+    }
+
     private RatioNetwork Network(DiffusionModel model, bool timed, string purpose) => TorchRuntime.Run(() =>
     {
         var network = RatioNetwork.Build(new RatioNetworkOptions
@@ -157,7 +165,7 @@ public sealed record Guided : TransferMethod
         Require(LogRatioLimit is > 0 and <= LargestLimit, "log_ratio_limit", $"more than 0 and at most {LargestLimit}");
         Require(ClassifierSteps >= 1, "classifier_steps", "1 or more");
         Require(ClassifierWeightDecay >= 0 && double.IsFinite(ClassifierWeightDecay), "classifier_weight_decay", "0 or more");
-        Require(SourceCount >= 2, "source_count", "2 or more");
+        Require(SourceCount is null or >= 2, "source_count", "2 or more");
         Require(SourceSampleSteps >= 1, "source_sample_steps", "1 or more");
 
         static void Require(bool condition, string name, string bound)
