@@ -38,11 +38,13 @@ public abstract class Module : IDisposable
     public long ParameterCount => Parameters().Sum(p => p.Value.Count);
 
     /// <summary>Draws PyTorch's default initial values; each is a function of the seed and the parameter's name.</summary>
-    public void Initialise(long seed)
+    /// <param name="seed">The seed.</param>
+    /// <param name="prefix">Stands before every name: networks of one kind that must not begin alike have different ones.</param>
+    public void Initialise(long seed, string prefix = "")
     {
         using var mode = Autograd.NoGrad();
         foreach (var (name, module) in Modules())
-            module.Reset(new Initialiser(seed, name));
+            module.Reset(new Initialiser(seed, prefix + name));
     }
 
     /// <summary>Copies values into the parameters.</summary>

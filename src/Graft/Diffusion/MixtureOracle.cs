@@ -76,22 +76,6 @@ public sealed class MixtureRatio(GaussianMixture source, GaussianMixture target,
         return Tensor.From(logs, logs.Length).To(x.Type).To(x.Device);
     }
 
-    /// <summary>log q(x)/p(x) of every item of a set.</summary>
-    public double[] LogRatio(ISampleSource points)
-    {
-        ArgumentNullException.ThrowIfNull(points);
-        var (item, point, logs) = (new float[points.ItemShape.Elements], new double[points.ItemShape.Elements], new double[points.Count]);
-        for (var i = 0; i < logs.Length; i++)
-        {
-            points.Read(i, item);
-            for (var k = 0; k < item.Length; k++)
-                point[k] = item[k];
-            logs[i] = LogRatio(point);
-        }
-
-        return logs;
-    }
-
     /// <summary>log E[q(x_0)/p(x_0) | x_t], float64 [N].</summary>
     /// <param name="x">Noised points, [N, D].</param>
     /// <param name="t">Time steps, int64 [N]; in continuous time t itself, float64 [N].</param>

@@ -49,7 +49,7 @@ internal static class DenoisingStage
             Save = model.Save,
             HoldsModel = DiffusionModel.Is,
             DrawSamples = Sheet(model, images, options, sampler),
-            Meter = TrainingMeter.Of(model, images, options, sampler),
+            Meter = TrainingMeter.Of(model, trained, options, sampler),
         };
     }
 

@@ -32,7 +32,6 @@ internal sealed class GuidanceLoss(DiffusionModel model, RatioNetwork network, L
             var log = network.LogRatio(target.X, target.T, target.Labels);
             if (options.CycleWeight > 0)
             {
-                using var mode = Autograd.WithGrad();
                 Tensor marginal;
                 using (Autograd.NoGrad())
                     marginal = Limited(noised(target.X, target.T, target.Labels));

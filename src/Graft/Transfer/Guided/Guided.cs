@@ -95,7 +95,7 @@ public sealed record Guided : TransferMethod
             {
                 var classifier = Classifier("classifier", timed: false);
                 clean = (x, t, labels) => classifier.LogRatio(x, t, labels);
-                var aware = CycleWeight > 0 ? Classifier("noise-aware classifier", timed: true) : null;
+                var aware = CycleWeight > 0 ? Classifier("noise-aware-classifier", timed: true) : null;
                 noised = (x, t, labels) => aware!.LogRatio(x, t, labels);
             }
 
@@ -118,7 +118,7 @@ public sealed record Guided : TransferMethod
             {
                 var network = Network(model, timed, name);
                 helpers.Add(network);
-                stages.Add(ClassifierStage.Create(name.Replace(' ', '-'), network, data, validation, model.Schedule, Training with
+                stages.Add(ClassifierStage.Create(name, network, data, validation, model.Schedule, Training with
                 {
                     Steps = ClassifierSteps, WeightDecay = ClassifierWeightDecay, Decay = LearningRateDecay.Constant, SampleEvery = 0, MeterEvery = 0, StopWhenMemorised = null,
                 }));
@@ -151,8 +151,7 @@ public sealed record Guided : TransferMethod
             TimestepScale = model.Schedule.Process is null ? 1 : 1000,
             NumClassEmbeds = model.Classes > 0 ? model.Classes : null,
         });
-        // Another name, other numbers: the three networks must not begin alike.
-        network.Initialise(Seed + purpose.Length);
+        network.Initialise(Seed, $"{purpose}.");
         network.MoveTo(model.Device);
         return network;
     });
