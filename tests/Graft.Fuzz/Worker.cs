@@ -63,8 +63,9 @@ internal static class Worker
 
     private static (bool Finished, long Index) Once(FuzzedParser parser, ulong seed, long from, long count, string file, List<FuzzFault> faults)
     {
-        var start = new ProcessStartInfo(Environment.ProcessPath!) { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true };
-        if (Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet")
+        var itself = Path.GetFileNameWithoutExtension(Environment.ProcessPath) == typeof(Worker).Assembly.GetName().Name;
+        var start = new ProcessStartInfo(itself ? Environment.ProcessPath! : "dotnet") { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true };
+        if (!itself)
             start.ArgumentList.Add(typeof(Worker).Assembly.Location);
         foreach (var argument in (ReadOnlySpan<string>)[Verb, parser.Name, Text(seed), Text(from), Text(count), file])
             start.ArgumentList.Add(argument);
