@@ -51,16 +51,18 @@ public sealed class GuidedTests : IDisposable
     }
 
     [Theory]
-    [InlineData(2)] // in the classifier
-    [InlineData(6)] // in the noise-aware one
-    [InlineData(9)] // in the guidance
-    public void A_run_that_was_stopped_in_any_stage_ends_the_same(int reports)
+    [InlineData(2, false)] // in the classifier
+    [InlineData(6, false)] // in the noise-aware one
+    [InlineData(9, false)] // in the guidance
+    [InlineData(9, true)]
+    public void A_run_that_was_stopped_in_any_stage_ends_the_same(int reports, bool byRatio)
     {
         using var source = TinyRun.Model();
-        using var whole = Method().Adapt(source, new TinyPictures(), new TrainingRun { Folder = _temporary["whole"] });
+        var method = Method() with { DrawByRatio = byRatio, RatioLoss = byRatio ? RatioLoss.Logistic : RatioLoss.Ratio };
+        using var whole = method.Adapt(source, new TinyPictures(), new TrainingRun { Folder = _temporary["whole"] });
         using var stop = new CancellationTokenSource();
         var told = 0;
-        Should.Throw<TrainingStoppedException>(() => Method().Adapt(source, new TinyPictures(), new TrainingRun
+        Should.Throw<TrainingStoppedException>(() => method.Adapt(source, new TinyPictures(), new TrainingRun
         {
             Folder = _temporary["parts"],
             CancellationToken = stop.Token,
@@ -70,7 +72,7 @@ public sealed class GuidedTests : IDisposable
                     stop.Cancel();
             }),
         }));
-        using var resumed = Method().Adapt(source, new TinyPictures(), new TrainingRun { Folder = _temporary["parts"], Resume = true });
+        using var resumed = method.Adapt(source, new TinyPictures(), new TrainingRun { Folder = _temporary["parts"], Resume = true });
         resumed.Fingerprint().ShouldBe(whole.Fingerprint());
     }
 
@@ -103,6 +105,14 @@ public sealed class GuidedTests : IDisposable
             _ => Method() with { SourceCount = (int)value },
         };
         Should.Throw<InputException>(() => method.Adapt(source, new TinyPictures())).Message.ShouldContain(option);
+    }
+
+    [Fact]
+    public void What_is_not_linear_in_the_ratio_is_not_drawn_by_it()
+    {
+        using var source = TinyRun.Model();
+        var method = Method() with { DrawByRatio = true, RatioLoss = RatioLoss.LogRatio };
+        Should.Throw<InputException>(() => method.Adapt(source, new TinyPictures())).Message.ShouldContain("draw_by_ratio");
     }
 
     private static Guided Method() => new()

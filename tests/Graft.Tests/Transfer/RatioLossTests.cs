@@ -1,6 +1,7 @@
 using Graft.Networks;
 using Graft.Torch;
 using Graft.Transfer;
+using Graft.Transfer.GuidedParts;
 
 namespace Graft.Tests.Transfer;
 
@@ -36,6 +37,45 @@ public class RatioLossTests
         Autograd.Backward(RatioLosses.Regression(log, LogRatios(), form));
         log.Grad!.Sum().Item().ShouldBe(0, 1e-12);
     });
+
+    [Theory]
+    [InlineData(RatioLoss.Ratio)]
+    [InlineData(RatioLoss.Logistic)]
+    [InlineData(RatioLoss.ItakuraSaito)]
+    public void Items_drawn_by_their_ratio_give_the_same_gradient(RatioLoss form) => TorchRuntime.Run(() =>
+    {
+        using var scope = new TensorScope();
+        double[] ratios = [1, 0, 3, 4];
+        int[] chosen = GuidanceBatches.Systematic(ratios, 0.25); // 0.5, 2.5, 4.5 and 6.5 of a sum of 8
+        chosen.ShouldBe([0, 2, 3, 3]);
+        chosen = [0, 2, 2, 2, 3, 3, 3, 3]; // each as often as its ratio says
+        var drawn = Leaf();
+        Autograd.Backward(RatioLosses.Regression(drawn, Tensor.Cat([.. chosen.Select(i => drawn.Slice(0, i, i + 1))]), ratios.Average(), form));
+        var evenly = Leaf();
+        Autograd.Backward(RatioLosses.Regression(evenly, Tensor.From(ratios, 4).Log(), form));
+        drawn.Grad!.ToArray<double>().ShouldBe(evenly.Grad!.ToArray<double>(), 1e-12);
+
+        static Tensor Leaf()
+        {
+            var log = Tensor.From([-0.3, 0.2, 1.1, 0.7], 4);
+            log.RequiresGrad = true;
+            return log;
+        }
+    });
+
+    [Fact]
+    public void A_systematic_draw_holds_each_item_as_often_as_its_share_says()
+    {
+        double[] weights = [0, 5, 0.5, 0, 10, 4.5];
+        foreach (var offset in new[] { 0, 0.3, 0.999999 })
+        {
+            var chosen = GuidanceBatches.Systematic(weights, offset);
+            chosen.Length.ShouldBe(weights.Length);
+            chosen.ShouldBeInOrder();
+            for (var i = 0; i < weights.Length; i++)
+                Math.Abs(chosen.Count(c => c == i) - (weights[i] / weights.Sum() * weights.Length)).ShouldBeLessThan(1, $"{i} at {offset}");
+        }
+    }
 
     [Fact]
     public void The_domain_loss_by_hand() => TorchRuntime.Run(() =>

@@ -38,8 +38,11 @@ internal sealed class DomainBatches : IBatchSource
     }
 
     /// <summary>The source's half of something that has a row for each item.</summary>
-    internal static Tensor SourceOf(Tensor both) => both.Slice(0, 0, both.Size(0) / 2);
+    internal static Tensor SourceOf(Tensor both) => Part(both, 0, 2);
 
     /// <summary>The target's half.</summary>
-    internal static Tensor TargetOf(Tensor both) => both.Slice(0, both.Size(0) / 2, both.Size(0));
+    internal static Tensor TargetOf(Tensor both) => Part(both, 1, 2);
+
+    /// <summary>One of several equal parts, which follow each other.</summary>
+    internal static Tensor Part(Tensor all, int index, int of) => all.Slice(0, all.Size(0) / of * index, all.Size(0) / of * (index + 1));
 }

@@ -13,23 +13,35 @@ internal delegate Tensor LogRatio(Tensor x, Tensor t, Tensor? labels);
 /// <param name="network">log h.</param>
 /// <param name="clean">log q/p of clean items.</param>
 /// <param name="noised">log q_t/p_t of noised ones.</param>
+/// <param name="meanRatio">E_p[q/p] where batches hold a third part, drawn by it; else null.</param>
 /// <param name="options">Weights and form.</param>
-internal sealed class GuidanceLoss(DiffusionModel model, RatioNetwork network, LogRatio clean, LogRatio noised, Guided options)
+internal sealed class GuidanceLoss(DiffusionModel model, RatioNetwork network, LogRatio clean, LogRatio noised, Func<double>? meanRatio, Guided options)
 {
+    private int Parts => meanRatio is null ? 2 : 3;
+
     internal Loss Of(Batch batch)
     {
         var x = model.Schedule.AddNoise(batch.X0, batch.Noise, batch.T);
-        var (source, labels) = (DomainBatches.SourceOf(x), batch.ClassLabels is null ? null : DomainBatches.SourceOf(batch.ClassLabels));
-        var t = DomainBatches.SourceOf(batch.T);
-        Tensor ratio;
-        using (Autograd.NoGrad())
-            ratio = Limited(clean(DomainBatches.SourceOf(batch.X0), t, labels));
-        var guidance = RatioLosses.Regression(network.LogRatio(source, t, labels), ratio, options.RatioLoss);
+        var log = LogOf(Part.Of(batch, x, 0, Parts));
+        Tensor guidance;
+        if (meanRatio is not null)
+        {
+            guidance = RatioLosses.Regression(log, LogOf(Part.Of(batch, x, 2, Parts)), meanRatio(), options.RatioLoss);
+        }
+        else
+        {
+            var items = Part.Of(batch, batch.X0, 0, Parts);
+            Tensor ratio;
+            using (Autograd.NoGrad())
+                ratio = Limited(clean(items.X, items.T, items.Labels));
+            guidance = RatioLosses.Regression(log, ratio, options.RatioLoss);
+        }
+
         var (total, terms) = (guidance, new List<(string, Tensor)> { ("guidance", guidance) });
         if (options.CycleWeight > 0 || options.ConsistencyWeight > 0)
         {
-            var target = TargetHalf.Of(batch, x);
-            var log = network.LogRatio(target.X, target.T, target.Labels);
+            var target = Part.Of(batch, x, 1, Parts).Leaf();
+            log = LogOf(target);
             if (options.CycleWeight > 0)
             {
                 Tensor marginal;
@@ -49,14 +61,16 @@ internal sealed class GuidanceLoss(DiffusionModel model, RatioNetwork network, L
         return new Loss(total, [.. terms]);
     }
 
-    /// <summary>The consistency term alone: the denoising loss of the guided model on the target's half.</summary>
+    /// <summary>The consistency term alone, of a batch of both domains: the denoising loss of the guided model on the target's half.</summary>
     internal Tensor ConsistencyOf(Batch batch)
     {
-        var target = TargetHalf.Of(batch, model.Schedule.AddNoise(batch.X0, batch.Noise, batch.T));
-        return Consistency(target, network.LogRatio(target.X, target.T, target.Labels));
+        var target = Part.Of(batch, model.Schedule.AddNoise(batch.X0, batch.Noise, batch.T), 1, 2).Leaf();
+        return Consistency(target, LogOf(target));
     }
 
-    private Tensor Consistency(TargetHalf target, Tensor log)
+    private Tensor LogOf(Part part) => network.LogRatio(part.X, part.T, part.Labels);
+
+    private Tensor Consistency(Part target, Tensor log)
     {
         Tensor sourceNoise;
         using (Autograd.NoGrad())
@@ -72,14 +86,22 @@ internal sealed class GuidanceLoss(DiffusionModel model, RatioNetwork network, L
 
     private Tensor Limited(Tensor log) => log.Clamp(-options.LogRatioLimit, options.LogRatioLimit);
 
-    /// <summary>The target's half of a batch; its x_t is a leaf that is differentiated by.</summary>
-    private readonly record struct TargetHalf(Tensor X, Tensor T, Tensor Noise, Tensor? Labels)
+    /// <summary>The items of one kind within a batch.</summary>
+    private readonly record struct Part(Tensor X, Tensor T, Tensor Noise, Tensor? Labels)
     {
-        internal static TargetHalf Of(Batch batch, Tensor noisedItems)
+        internal static Part Of(Batch batch, Tensor x, int index, int of)
         {
-            var x = DomainBatches.TargetOf(noisedItems).Detach();
+            return new Part(Cut(x), Cut(batch.T), Cut(batch.Noise), batch.ClassLabels is null ? null : Cut(batch.ClassLabels));
+
+            Tensor Cut(Tensor all) => DomainBatches.Part(all, index, of);
+        }
+
+        /// <summary>The same with an x that is differentiated by.</summary>
+        internal Part Leaf()
+        {
+            var x = X.Detach();
             x.RequiresGrad = true;
-            return new TargetHalf(x, DomainBatches.TargetOf(batch.T), DomainBatches.TargetOf(batch.Noise), batch.ClassLabels is null ? null : DomainBatches.TargetOf(batch.ClassLabels));
+            return this with { X = x };
         }
     }
 }

@@ -30,6 +30,12 @@ public sealed record Guided : TransferMethod
     /// <summary>How h is fitted to the ratio.</summary>
     public RatioLoss RatioLoss { get; init; }
 
+    /// <summary>
+    /// Whether what the ratio weighs is drawn in proportion to it. The minimum is the same; the paper draws evenly, and then a batch's
+    /// few items that lie where the target does decide its gradient alone. Ours.
+    /// </summary>
+    public bool DrawByRatio { get; init; }
+
     /// <summary>η1, of the cycle regulariser; 0 leaves it and its noise-aware classifier out.</summary>
     public double CycleWeight { get; init; } = 0.1;
 
@@ -99,13 +105,16 @@ public sealed record Guided : TransferMethod
                 noised = (x, t, labels) => aware!.LogRatio(x, t, labels);
             }
 
-            var terms = new GuidanceLoss(model, guidance, clean, noised, this);
+            var byRatio = DrawByRatio
+                ? new GuidanceBatches(data, own, (x, labels) => clean(x, x, labels).Clamp(-LogRatioLimit, LogRatioLimit), model.Schedule, Training, model.Device)
+                : null;
+            var terms = new GuidanceLoss(model, guidance, clean, noised, byRatio is null ? null : () => byRatio.MeanRatio, this);
             stages.Add(new TrainingStage
             {
                 Name = "guidance",
                 Network = guidance,
                 Trainable = [.. guidance.Parameters()],
-                Data = data,
+                Data = byRatio is null ? data : byRatio,
                 Loss = terms.Of,
                 Validate = validation is null ? null : HeldOutItems.Mean(validation, Training.BatchSize, terms.ConsistencyOf, gradients: true),
                 Save = model.Save,
@@ -158,6 +167,8 @@ public sealed record Guided : TransferMethod
 
     private void Validate()
     {
+        if (DrawByRatio && RatioLoss == RatioLoss.LogRatio)
+            throw new InputException($"The option draw_by_ratio of {MethodName} does not go with ratio_loss log_ratio, which is not linear in the ratio: leave one of them out.");
         Require(CycleWeight >= 0 && double.IsFinite(CycleWeight), "cycle_weight", "0 or more");
         Require(ConsistencyWeight >= 0 && double.IsFinite(ConsistencyWeight), "consistency_weight", "0 or more");
         Require(double.IsFinite(Scale), "scale", "a finite number");

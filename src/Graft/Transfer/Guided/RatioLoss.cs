@@ -58,6 +58,25 @@ public static class RatioLosses
         };
     }
 
+    /// <summary>The same expectation with its second half over items that were drawn in proportion to r: E_p[r·f] = E_p[r]·E_{p·r}[f].</summary>
+    /// <param name="log">log h of items of the source, [N].</param>
+    /// <param name="logByRatio">log h of items of the source that were drawn by r, [N].</param>
+    /// <param name="meanRatio">E_p[r].</param>
+    /// <param name="form">Which; <see cref="RatioLoss.LogRatio"/> is not linear in r and has no such form.</param>
+    /// <exception cref="ArgumentException">It is that one.</exception>
+    public static Tensor Regression(Tensor log, Tensor logByRatio, double meanRatio, RatioLoss form)
+    {
+        ArgumentNullException.ThrowIfNull(log);
+        ArgumentNullException.ThrowIfNull(logByRatio);
+        return form switch
+        {
+            RatioLoss.Ratio => log.Exp().Square().Mean() - (logByRatio.Exp().Mean() * (2 * meanRatio)),
+            RatioLoss.ItakuraSaito => log.Mean() + ((-logByRatio).Exp().Mean() * meanRatio),
+            RatioLoss.Logistic => (Functional.LogSigmoid(-log).Mean() + (Functional.LogSigmoid(logByRatio).Mean() * meanRatio)) * -1.0,
+            _ => throw new ArgumentException("The loss log_ratio is not linear in the ratio.", nameof(form)),
+        };
+    }
+
     /// <summary>
     /// The consistency regulariser on target items: ‖s_source + ∇ log h − ∇ log q(x_t | x_0)‖², here times σ_t², which makes it
     /// ‖ε − ε_source + σ_t·∇ log h‖² and finite as t falls to 0; the mean over numbers. The gradient is itself differentiated.

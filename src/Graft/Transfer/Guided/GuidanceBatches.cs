@@ -1,0 +1,104 @@
+using Graft.Data;
+using Graft.Diffusion;
+using Graft.Torch;
+using Graft.Training;
+
+namespace Graft.Transfer.GuidedParts;
+
+/// <summary>
+/// Batches of both domains, and as many items of the source again that are drawn in proportion to their ratio q/p. Few items of a source lie
+/// where its target does, and hold nearly all of E_p[r·f]; drawn by r, every batch holds some of them. The ratio is that of a classifier
+/// which an earlier stage trains, so these items are chosen when the first batch is read.
+/// </summary>
+internal sealed class GuidanceBatches : IBatchSource
+{
+    private const int AtATime = 4096;
+    private readonly DomainBatches _domains;
+    private readonly Lazy<(SampleBatches Batches, double MeanRatio)> _byRatio;
+
+    /// <param name="domains">The other two thirds.</param>
+    /// <param name="source">The source's items.</param>
+    /// <param name="logRatio">log q/p of clean items [N, ...] with labels [N] or without, [N].</param>
+    /// <param name="schedule">The noise schedule.</param>
+    /// <param name="options">Seed and mirroring.</param>
+    /// <param name="device">Where the tensors go.</param>
+    internal GuidanceBatches(
+        DomainBatches domains, ISampleSource source, Func<Tensor, Tensor?, Tensor> logRatio, NoiseSchedule schedule, TrainingOptions options, Device device)
+    {
+        _domains = domains;
+        _byRatio = new(() =>
+        {
+            var ratios = RatiosOf(source, logRatio, device);
+            var chosen = Systematic(ratios, new KeyedRandom(options.Seed, "tgdp/by ratio").Uniform(0, 0));
+            return (new SampleBatches(source.Subset(chosen), schedule, unchecked(options.Seed + 1), options.Flip, device), ratios.Average());
+        });
+    }
+
+    /// <inheritdoc/>
+    public string Description => $"{_domains.Description}, and by its ratio";
+
+    /// <summary>The mean ratio of the source's items, which weighs what is drawn by it.</summary>
+    internal double MeanRatio => _byRatio.Value.MeanRatio;
+
+    /// <inheritdoc/>
+    /// <returns>3N items for N draws: of the source, of the target, of the source by its ratio.</returns>
+    public Batch Read(long step, long[] items)
+    {
+        var (both, more) = (_domains.Read(step, items), _byRatio.Value.Batches.Read(step, items));
+        return new Batch(
+            step,
+            items,
+            Tensor.Cat([both.X0, more.X0]),
+            Tensor.Cat([both.T, more.T]),
+            Tensor.Cat([both.Noise, more.Noise]),
+            both.ClassLabels is null || more.ClassLabels is null ? null : Tensor.Cat([both.ClassLabels, more.ClassLabels]));
+    }
+
+    /// <summary>
+    /// As many indices as there are weights, each as often as its share says, give or take one (systematic resampling).
+    /// </summary>
+    /// <param name="weights">Not negative, with a sum above 0.</param>
+    /// <param name="offset">In [0, 1).</param>
+    internal static int[] Systematic(ReadOnlySpan<double> weights, double offset)
+    {
+        var total = 0.0;
+        foreach (var weight in weights)
+            total += weight;
+        var chosen = new int[weights.Length];
+        var (index, sum) = (0, weights[0]);
+        for (var k = 0; k < chosen.Length; k++)
+        {
+            var due = (k + offset) / chosen.Length * total;
+            while (sum <= due && index < weights.Length - 1)
+                sum += weights[++index];
+            chosen[k] = index;
+        }
+
+        return chosen;
+    }
+
+    private static double[] RatiosOf(ISampleSource source, Func<Tensor, Tensor?, Tensor> logRatio, Device device)
+    {
+        var (size, ratios) = (source.ItemShape.Elements, new double[source.Count]);
+        var labelled = Enumerable.Range(0, source.Count).All(i => source.Label(i) is not null);
+        for (var first = 0; first < ratios.Length; first += AtATime)
+        {
+            var count = Math.Min(AtATime, ratios.Length - first);
+            var (values, labels) = (new float[size * count], new long[count]);
+            for (var k = 0; k < count; k++)
+            {
+                source.Read(first + k, values.AsSpan(k * size, size));
+                labels[k] = source.Label(first + k) ?? 0;
+            }
+
+            using var scope = new TensorScope();
+            using var mode = Autograd.NoGrad();
+            var x = Tensor.From(values, [count, .. source.ItemShape.Sizes]).To(device);
+            var log = logRatio(x, labelled ? Tensor.From(labels, count).To(device) : null).To(DType.Float64).ToArray<double>();
+            for (var k = 0; k < count; k++)
+                ratios[first + k] = Math.Exp(log[k]);
+        }
+
+        return ratios;
+    }
+}
