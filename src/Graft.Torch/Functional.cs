@@ -8,7 +8,7 @@ public static partial class Functional
     private static readonly Operator GroupNormOp = new("aten::group_norm");
     private static readonly Operator LayerNormOp = new("aten::layer_norm");
     private static readonly Operator SiluOp = new("aten::silu");
-    private static readonly Operator GeluOp = new("aten::gelu");
+    private static readonly Operator ErfOp = new("aten::erf");
     private static readonly Operator ReluOp = new("aten::relu");
     private static readonly Operator MishOp = new("aten::mish");
     private static readonly Operator SigmoidOp = new("aten::sigmoid");
@@ -48,8 +48,11 @@ public static partial class Functional
     /// <summary>x · sigmoid(x).</summary>
     public static Tensor Silu(Tensor x) => SiluOp.Call(x);
 
-    /// <summary>x · Φ(x).</summary>
-    public static Tensor Gelu(Tensor x) => GeluOp.Call(x);
+    /// <summary>
+    /// x · Φ(x). Written out: the gradient of libtorch 1.13's own operator holds memory that was never set where what flows back to it is
+    /// not in row-major order.
+    /// </summary>
+    public static Tensor Gelu(Tensor x) => x * ((ErfOp.Call(x * Math.Sqrt(0.5)) + 1.0) * 0.5);
 
     /// <summary>max(x, 0).</summary>
     public static Tensor Relu(Tensor x) => ReluOp.Call(x);

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Graft.Adapters;
 using Graft.Data;
+using Graft.Data.Ecg;
 using Graft.Diffusion;
 using Graft.Formats;
 using Graft.Formats.Diffusers;
@@ -64,6 +65,9 @@ public sealed partial class DiffusionModel : IDisposable
     /// <summary>The modules beside the network, where the model is an adapter of a frozen one; else null.</summary>
     public Attachment? Attachment { get; private set; }
 
+    /// <summary>What is known of the ECGs that it makes; null where it makes something else, or nobody has said.</summary>
+    public EcgModelRecord? Ecg { get; internal set; }
+
     /// <summary>Number of classes that it can be asked for; 0: it takes no labels.</summary>
     public long Classes => Network.Options.Classes;
 
@@ -103,7 +107,9 @@ public sealed partial class DiffusionModel : IDisposable
         return TorchRuntime.Run(() =>
         {
             var (network, configuration) = ModelFolder.Read(path);
-            return Finish(network, configuration, device, path, path);
+            var model = Finish(network, configuration, device, path, path);
+            model.Ecg = EcgModelRecord.Read(path);
+            return model;
         });
     }
 
@@ -122,6 +128,20 @@ public sealed partial class DiffusionModel : IDisposable
         var schedule = model.Schedule with { BetaPrecision = BetaPrecision.Double };
         return TorchRuntime.Run(() => Finish(file.Read(model), DiffusersFolder.Configure(model.Options, schedule), device, path));
     }
+
+    /// <summary>Opens a checkpoint of SSSD-ECG, whose architecture follows from its shapes.</summary>
+    /// <param name="path">The file, <c>.pkl</c> as published, or safetensors under the same names.</param>
+    /// <param name="schedule">The schedule it was trained with; null: the published one, <see cref="SssdCheckpoint.Schedule"/>.</param>
+    /// <param name="sampleLength">Samples of each lead; null: as many as the kernels are long (1000 of the published one). Where it is more, the kernels are doubled.</param>
+    /// <param name="device">Where it is to compute; the CPU if not given.</param>
+    /// <exception cref="InputException">The file is broken or another network.</exception>
+    public static DiffusionModel LoadSssd(string path, ScheduleOptions? schedule = null, int? sampleLength = null, Device device = default) => TorchRuntime.Run(() =>
+    {
+        var network = SssdCheckpoint.Read(path, sampleLength);
+        var model = Finish(network, ModelFolder.Configure(network.Options, schedule ?? SssdCheckpoint.Schedule), device, path);
+        model.Ecg = SssdCheckpoint.PublishedRecord(network.Options);
+        return model;
+    });
 
     /// <summary>Makes a new model with initial weights.</summary>
     /// <param name="network">The architecture; the shape of its items must be set.</param>
@@ -151,8 +171,15 @@ public sealed partial class DiffusionModel : IDisposable
         var own = Network.Parameters().ToDictionary(p => p.Name, p => p.Value);
         network.Load(name => own[name].Detach(), Origin);
         Attachment?.MergeInto(network);
-        return new DiffusionModel(network, _configuration, ItemShape, Device, Origin) { SourcePath = SourcePath };
+        return new DiffusionModel(network, _configuration, ItemShape, Device, Origin) { SourcePath = SourcePath, Ecg = Ecg };
     });
+
+    /// <summary>Takes over what is known of the ECGs that it is trained on; of other items it does nothing.</summary>
+    internal void Learns(ISampleSource data)
+    {
+        if (data is EcgItems ecgs && ecgs.ItemShape == ItemShape)
+            Ecg = EcgModelRecord.Of(ecgs.Set);
+    }
 
     /// <summary>Writes the model: as a diffusers folder, or as an adapter's, which names its source.</summary>
     public void Save(string folder) => TorchRuntime.Run(() =>
@@ -161,6 +188,7 @@ public sealed partial class DiffusionModel : IDisposable
             ModelFolder.Write(folder, Network, _configuration);
         else
             AdapterFolder.Write(folder, Attachment, SourcePath, _sourceFingerprint!);
+        Ecg?.Write(folder);
     });
 
     /// <summary>Puts trained modules beside the network, which stays frozen; from now on the model is an adapter of what it was.</summary>
@@ -221,7 +249,7 @@ public sealed partial class DiffusionModel : IDisposable
 
     private DiffusionModel Named(string origin) => new(Network, _configuration, ItemShape, Device, origin)
     {
-        SourcePath = SourcePath, Attachment = Attachment, _sourceFingerprint = _sourceFingerprint,
+        SourcePath = SourcePath, Attachment = Attachment, _sourceFingerprint = _sourceFingerprint, Ecg = EcgModelRecord.Read(origin) ?? Ecg,
     };
 
     private static unsafe void Append(IncrementalHash hash, nint memory, long length)

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Graft.Formats;
 using Graft.Formats.GuidedDiffusion;
+using Graft.Networks;
 
 namespace Graft.Cli.Commands;
 
@@ -14,7 +15,7 @@ internal static class ConvertCommand
 
     internal static Command Create()
     {
-        var input = new Argument<string>("INPUT") { Description = "guided-diffusion weights (.pt, .safetensors), a diffusers folder, or bare weights under diffusers' names." };
+        var input = new Argument<string>("INPUT") { Description = "guided-diffusion weights (.pt, .safetensors), a diffusers folder, bare weights under diffusers' names, or a checkpoint of SSSD-ECG." };
         var output = new Argument<string>("OUTPUT") { Description = "A file that ends in .safetensors: bare weights; anything else: a diffusers folder." };
         var flags = new Option<string>(ModelFlags)
         {
@@ -33,7 +34,15 @@ internal static class ConvertCommand
         };
         command.SetAction(parsed =>
         {
-            var conversion = ModelConversion.Plan(parsed.GetRequiredValue(input), parsed.GetRequiredValue(output), new ConversionOptions
+            var (from, to) = (parsed.GetRequiredValue(input), parsed.GetRequiredValue(output));
+            if (SssdCheckpoint.Is(from))
+            {
+                if (parsed.GetValue(flags) is not null || parsed.GetValue(config) is not null || parsed.GetValue(names) is not null || parsed.GetValue(order) is not null)
+                    throw new InputException($"{from} is a checkpoint of SSSD-ECG, whose shapes say all: leave out --model-flags, --config, --names and --attention-order.");
+                return Ecg(from, to, parsed.GetValue(force), parsed.GetValue(dryRun));
+            }
+
+            var conversion = ModelConversion.Plan(from, to, new ConversionOptions
             {
                 ModelFlags = parsed.GetValue(flags) is { } text ? GuidedDiffusionFlags.Parse(text) : null,
                 Configuration = parsed.GetValue(config),
@@ -52,5 +61,23 @@ internal static class ConvertCommand
             return 0;
         });
         return command;
+    }
+
+    /// <summary>A checkpoint of SSSD-ECG into a model's folder.</summary>
+    private static int Ecg(string input, string output, bool force, bool dryRun)
+    {
+        if (output.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase))
+            throw new InputException($"A checkpoint of SSSD-ECG becomes a model's folder: give a folder instead of {output}.");
+        if (!force && Directory.Exists(output) && Directory.EnumerateFileSystemEntries(output).Any())
+            throw new InputException($"There is something at {output} already: give another folder, or --force.");
+        using var model = DiffusionModel.LoadSssd(input);
+        var options = (SssdDenoiserOptions)model.Network.Options;
+        Terminal.Result($"  {"network".PadRight(LabelWidth)}  SSSD-ECG: {options.NumResLayers} residual blocks, {options.ResChannels} channels, {options.InChannels} leads of {options.SampleLength} samples, {options.LabelEmbedClasses} labels");
+        Terminal.Result($"  {"schedule".PadRight(LabelWidth)}  T {model.Schedule.Count}, linear, as published (the file does not say): change scheduler/scheduler_config.json where it was another");
+        if (dryRun)
+            return 0;
+        model.Save(output);
+        Terminal.Result($"The model is in {output}.");
+        return 0;
     }
 }

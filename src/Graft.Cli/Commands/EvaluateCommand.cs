@@ -85,7 +85,7 @@ internal static class EvaluateCommand
                 return (items, ReferenceEquals(trained, domain) ? items : ItemsOf(trained));
             }
 
-            SampleSet ItemsOf(DataReference data) => data.Data.OpenItems()
+            ISampleSource ItemsOf(DataReference data) => data.Data.OpenItems()
                 ?? throw new InputException($"The samples {path} are points, and the target is pictures: give a CSV or safetensors file, or a recipe with points or a mixture.");
         });
         return command;

@@ -21,15 +21,16 @@ internal static class SampleCommand
         var noClip = new Option<bool>("--no-clip") { Description = "Do not clip predicted pictures." };
         var threshold = new Option<double?>("--threshold") { Description = "Dynamic thresholding: clip to this quantile of each predicted picture, as 0.995, and scale it back." };
         var labels = new Option<int[]>("--label") { Description = "Class to draw, for a class-conditional model; repeated in turn; without it all classes in turn.", DefaultValueFactory = _ => [] };
+        var sets = new Option<string[]>("--labels") { Description = "For a model of ECGs, labels that an item has together, as AFIB,LVH (- for none); repeated in turn; without it sets are drawn as the training data have them.", DefaultValueFactory = _ => [] };
         var batch = new Option<int>("--batch-size") { Description = "Pictures at a time; changes the memory needed, not the pictures.", DefaultValueFactory = _ => 64 };
-        var output = new Option<string>("--out") { Description = "Folder for the pictures and a sheet of them, grid.png (or .jpg); for points, samples.csv and a plot, samples.png.", Required = true };
+        var output = new Option<string>("--out") { Description = "Folder for the pictures and a sheet of them, grid.png (or .jpg); for points samples.csv, for ECGs samples.safetensors, and samples.png.", Required = true };
         var format = new Option<string>("--format") { Description = "Of the files: png (keeps every pixel) or jpg; of points, csv or safetensors (other items: safetensors).", DefaultValueFactory = _ => "png" };
-        var target = new Option<string?>("--target") { Description = "A recipe whose mixture is drawn behind points; nothing is without it." };
+        var target = new Option<string?>("--target") { Description = "A recipe whose mixture is drawn behind points, or whose ECGs beside the model's; nothing is without it." };
         var quality = new Option<int>("--quality") { Description = "Of JPEG files: 1 (smallest) to 100 (best).", DefaultValueFactory = _ => 95 };
         var (device, source) = (CommonOptions.Device(), CommonOptions.Source());
         var command = new Command("sample", "Draw pictures from a model: PNG or JPEG files and a sheet; or points: a CSV file and a plot.")
         {
-            model, count, sampler, steps, timesteps, eta, clip, noClip, threshold, seed, labels, batch, source, target, output, format, quality, device,
+            model, count, sampler, steps, timesteps, eta, clip, noClip, threshold, seed, labels, sets, batch, source, target, output, format, quality, device,
         };
         command.SetAction((parsed, token) =>
         {
@@ -64,11 +65,16 @@ internal static class SampleCommand
             {
                 var plan = new ItemDrawing(
                     loaded, number, how, parsed.GetValue(seed), classes, parsed.GetResult(batch) is { Implicit: false } ? parsed.GetValue(batch) : null,
-                    parsed.GetResult(format) is { Implicit: false } ? ending : null, parsed.GetValue(target), parsed.GetRequiredValue(output), token);
+                    parsed.GetResult(format) is { Implicit: false } ? ending : null, parsed.GetValue(target), parsed.GetRequiredValue(output), token)
+                {
+                    LabelSets = parsed.GetRequiredValue(sets),
+                };
                 Terminal.Result(plan.Run());
                 return Task.FromResult(0);
             }
 
+            if (parsed.GetRequiredValue(sets).Length > 0)
+                throw new InputException($"--labels is for models of ECGs, and the model {loaded.Origin} makes pictures: give --label.");
             if (ending is ".csv" or ".safetensors")
                 throw new InputException($"The model {loaded.Origin} makes pictures, which are written with --format png or jpg.");
             if (parsed.GetValue(target) is not null)

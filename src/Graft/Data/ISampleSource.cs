@@ -26,6 +26,13 @@ public interface ISampleSource
     /// <param name="index">0 to <see cref="Count"/> - 1.</param>
     int? Label(int index);
 
+    /// <summary>The labels of an item that may have any number of them: one number for each class, 1 or 0. Null where the set has no such labels.</summary>
+    /// <param name="index">0 to <see cref="Count"/> - 1.</param>
+    float[]? LabelSet(int index) => null;
+
+    /// <summary>Whether nothing may be trained on these items, which is refused.</summary>
+    bool IsForJudging => false;
+
     /// <summary>Names of the classes, where the set knows them: label n is called <c>Classes[n]</c>. May be empty.</summary>
     IReadOnlyList<string> Classes { get; }
 

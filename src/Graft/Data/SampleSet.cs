@@ -1,4 +1,5 @@
 using System.Globalization;
+using Graft.Data.Ecg;
 
 namespace Graft.Data;
 
@@ -38,6 +39,20 @@ public sealed class SampleSet : ISampleSource
     /// <inheritdoc/>
     public string Description { get; }
 
+    /// <summary>
+    /// The labels of items that may have any number of them: for each item one number for each class, 1 or 0, [N, classes] row-major;
+    /// null: none.
+    /// </summary>
+    /// <exception cref="ArgumentException">They are not as many for each item.</exception>
+    public float[]? LabelSets
+    {
+        get;
+        init => field = value is null || (value.Length > 0 && value.Length % Count == 0) ? value : throw new ArgumentException($"{value.Length} labels are not as many for each of {Count} items", nameof(value));
+    }
+
+    /// <summary>Leads, rate and unit of the items where they are ECGs.</summary>
+    public EcgCard? Ecg { get; init; }
+
     /// <summary>The density that the items were drawn from, where it is known.</summary>
     public GaussianMixture? Density { get; init; }
 
@@ -57,4 +72,13 @@ public sealed class SampleSet : ISampleSource
 
     /// <inheritdoc/>
     public int? Label(int index) => _labels?[index];
+
+    /// <inheritdoc/>
+    public float[]? LabelSet(int index)
+    {
+        if (LabelSets is null)
+            return null;
+        var width = LabelSets.Length / Count;
+        return LabelSets[(index * width)..((index + 1) * width)];
+    }
 }

@@ -40,4 +40,10 @@ internal sealed class SampleSubset : ISampleSource
 
     /// <inheritdoc/>
     public int? Label(int index) => _samples.Label(_indices[index]);
+
+    /// <inheritdoc/>
+    public float[]? LabelSet(int index) => _samples.LabelSet(_indices[index]);
+
+    /// <inheritdoc/>
+    public bool IsForJudging => _samples.IsForJudging;
 }

@@ -5,7 +5,7 @@ namespace Graft.Diffusion;
 /// <summary>What a denoiser may be conditioned on. Everything is optional, and has one row for each item of the batch.</summary>
 public sealed record Condition
 {
-    /// <summary>Class indices, int64 [N].</summary>
+    /// <summary>Class indices, int64 [N]; or, for networks that take sets of labels, float32 [N, classes] of zeros and ones.</summary>
     public Tensor? ClassLabels { get; init; }
 
     /// <summary>Embeddings of condition images, float32 [N, D] or [N, tokens, D].</summary>

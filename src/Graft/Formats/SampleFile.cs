@@ -1,21 +1,27 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
 using CsvHelper;
 using Graft.Data;
+using Graft.Data.Ecg;
 using Graft.Torch;
 
 namespace Graft.Formats;
 
 /// <summary>
 /// Items that are no pictures, in a file. CSV holds points: a header, a column for each number, and where they have classes a last column
-/// <c>label</c>. safetensors holds items of any shape: <c>samples</c> [N, ...] and, with classes, <c>labels</c> int64 [N].
+/// <c>label</c>. safetensors holds items of any shape: <c>samples</c> [N, ...] and, with classes, <c>labels</c>: int64 [N], or, where an
+/// item may have any number of them, float32 [N, classes] of zeros and ones. Of ECGs the header's <c>ecg</c> says leads, rate, unit and
+/// classes.
 /// </summary>
 public static class SampleFile
 {
     private const string LabelColumn = "label";
     private const string Samples = "samples";
     private const string Labels = "labels";
+    private const string EcgKey = "ecg";
     private static readonly CsvReaderOptions Strict = new()
     {
         Separator = ',',
@@ -151,13 +157,22 @@ public static class SampleFile
         var values = MemoryMarshal.Cast<byte, float>(file.Bytes(Samples)).ToArray();
         if (!values.All(float.IsFinite))
             throw new InputException($"The tensor '{Samples}' of '{path}' holds numbers that are not finite.");
+        var card = file.Metadata.TryGetValue(EcgKey, out var text) ? ReadCard(path, text, shape) : null;
         if (file.Entries.FirstOrDefault(e => e.Name == Labels) is not { } named)
-            return Made(path, shape, values, null);
+            return Made(path, shape, values, null, card);
+        if (named.Type == DType.Float32 && named.Shape.Length == 2 && named.Shape[0] == entry.Shape[0] && named.Shape[1] > 0)
+        {
+            var sets = MemoryMarshal.Cast<byte, float>(file.Bytes(Labels)).ToArray();
+            return sets.All(v => v is 0 or 1) && (card is null || card.Classes.Count == named.Shape[1])
+                ? Made(path, shape, values, null, card, sets)
+                : throw new InputException($"The tensor '{Labels}' of '{path}' must hold zeros and ones, one for each class of the items.");
+        }
+
         if (named.Type != DType.Int64 || !named.Shape.SequenceEqual([entry.Shape[0]]))
             throw new InputException($"The tensor '{Labels}' of '{path}' is {named.Type} [{string.Join(", ", named.Shape)}]: int64 [{entry.Shape[0]}] is due.");
         var labels = MemoryMarshal.Cast<byte, long>(file.Bytes(Labels)).ToArray();
         return labels.All(l => l is >= 0 and <= int.MaxValue)
-            ? Made(path, shape, values, Array.ConvertAll(labels, l => (int)l))
+            ? Made(path, shape, values, Array.ConvertAll(labels, l => (int)l), card)
             : throw new InputException($"The tensor '{Labels}' of '{path}' holds a class below 0 or too large.");
     }
 
@@ -167,17 +182,37 @@ public static class SampleFile
         {
             new(Samples, DType.Float32, [items.Count, .. items.ItemShape.Sizes], stream => stream.Write(MemoryMarshal.AsBytes(items.Values))),
         };
-        if (items.Label(0) is not null)
+        if (items.LabelSets is { } sets)
+        {
+            tensors.Add(new(Labels, DType.Float32, [items.Count, sets.Length / items.Count], stream => stream.Write(MemoryMarshal.AsBytes<float>(sets))));
+        }
+        else if (items.Label(0) is not null)
         {
             var labels = Enumerable.Range(0, items.Count).Select(i => (long)items.Label(i)!.Value).ToArray();
             tensors.Add(new(Labels, DType.Int64, [items.Count], stream => stream.Write(MemoryMarshal.AsBytes<long>(labels))));
         }
 
-        SafetensorsWriter.Write(path, null, tensors);
+        var metadata = items.Ecg is { } card ? new Dictionary<string, string> { [EcgKey] = card.ToJson().ToJsonString() } : null;
+        SafetensorsWriter.Write(path, metadata, tensors);
     }
 
-    private static SampleSet Made(string path, ItemShape shape, float[] values, int[]? labels) =>
-        new(shape, values, $"{values.Length / shape.Elements} items of {shape} from '{path}'", labels);
+    private static SampleSet Made(string path, ItemShape shape, float[] values, int[]? labels, EcgCard? card = null, float[]? sets = null) =>
+        new(shape, values, $"{values.Length / shape.Elements} items of {shape} from '{path}'", labels, card?.Classes) { Ecg = card, LabelSets = sets };
+
+    private static EcgCard ReadCard(string path, string text, ItemShape shape)
+    {
+        try
+        {
+            var card = EcgCard.FromJson(JsonNode.Parse(text) as JsonObject ?? []);
+            return shape.Rank == 2 && card.Leads.Count == shape.Sizes[0]
+                ? card
+                : throw new InputException($"The file '{path}' says that its items are ECGs of {card.Leads.Count} leads, and holds items of {shape}.");
+        }
+        catch (JsonException e)
+        {
+            throw new InputException($"What the file '{path}' says of its ECGs is no JSON.", e);
+        }
+    }
 
     private static InputException Fault(string path, long line, string reason) => new($"Line {line} of the points '{path}' {reason}.");
 }

@@ -24,6 +24,10 @@ public abstract record DenoiserOptions
     [JsonIgnore]
     public abstract long Classes { get; }
 
+    /// <summary>Whether an item may have any number of labels, which are then given as sets, [N, classes] of zeros and ones.</summary>
+    [JsonIgnore]
+    public virtual bool TakesLabelSets => false;
+
     /// <summary>Whether its items are pictures, [C, H, W] in [-1, 1].</summary>
     [JsonIgnore]
     public virtual bool MakesPictures => false;

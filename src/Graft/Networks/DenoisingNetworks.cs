@@ -11,6 +11,7 @@ public static class DenoisingNetworks
         [UNet2DOptions.DiffusersClass] = UNet2DOptions.FromJson,
         [UNet2DOptions.GraftClass] = UNet2DOptions.FromJson,
         [PointDenoiserOptions.GraftClass] = PointDenoiserOptions.FromJson,
+        [SssdDenoiserOptions.GraftClass] = SssdDenoiserOptions.FromJson,
     };
 
     /// <summary>The class names that are known.</summary>

@@ -5,8 +5,8 @@ using Graft.Formats.Images;
 namespace Graft.Recipes;
 
 /// <summary>
-/// Where data come from, as recipes say it: pictures from a folder or a pair of IDX files; points from a file or a mixture. Relative paths
-/// start at the current folder.
+/// Where data come from, as recipes say it: pictures from a folder or a pair of IDX files; points from a file or a mixture; ECGs. Relative
+/// paths start at the current folder.
 /// </summary>
 public sealed record DataOptions
 {
@@ -70,6 +70,9 @@ public sealed record DataOptions
     /// <summary>A Gaussian mixture that points are drawn from, in place of pictures.</summary>
     public MixtureOptions? Mixture { get; init; }
 
+    /// <summary>ECGs, in place of pictures.</summary>
+    public EcgDataOptions? Ecg { get; init; }
+
     /// <summary>Reads what a model can be trained on, or held against.</summary>
     /// <param name="model">Says whether pictures are due, and of which shape.</param>
     /// <param name="warn">Told of files that cannot be read.</param>
@@ -80,7 +83,7 @@ public sealed record DataOptions
         ArgumentNullException.ThrowIfNull(model);
         if (model.MakesPictures)
             return Open(model.Shape, warn, cancellationToken);
-        var items = OpenItems() ?? throw new InputException($"The model {model.Origin} makes items of {model.ItemShape}, and the data are pictures: give points (a CSV or safetensors file) or a mixture.");
+        var items = OpenItems() ?? throw new InputException($"The model {model.Origin} makes items of {model.ItemShape}, and the data are pictures: give points (a CSV or safetensors file), a mixture or ecg.");
         return items.ItemShape == model.ItemShape
             ? items
             : throw new InputException($"The model {model.Origin} makes items of {model.ItemShape}, and {items.Description} holds items of {items.ItemShape}: they must be the same.");
@@ -88,13 +91,13 @@ public sealed record DataOptions
 
     /// <summary>Reads the items where they are no pictures; null where they are.</summary>
     /// <exception cref="InputException">They cannot be read, or the options contradict each other.</exception>
-    public SampleSet? OpenItems()
+    public ISampleSource? OpenItems()
     {
-        if (Points is null && Mixture is null)
+        if (Points is null && Mixture is null && Ecg is null)
             return null;
-        if ((Points is null ? 0 : 1) + (Mixture is null ? 0 : 1) + (Folder is null ? 0 : 1) + (Images is null ? 0 : 1) > 1)
-            throw new InputException("The data must be given as one of folder, images, points and mixture.");
-        return Points is null ? Mixture!.Draw() : SampleFile.Read(Points);
+        if (new object?[] { Points, Mixture, Ecg, Folder, Images }.Count(given => given is not null) > 1)
+            throw new InputException("The data must be given as one of folder, images, points, mixture and ecg.");
+        return Ecg is not null ? Ecg.Open() : Points is null ? Mixture!.Draw() : SampleFile.Read(Points);
     }
 
     /// <summary>Reads the pictures.</summary>
@@ -104,8 +107,8 @@ public sealed record DataOptions
     /// <exception cref="InputException">There are none, or the options contradict each other.</exception>
     public IImageSource Open(ImageShape shape, Action<string>? warn = null, CancellationToken cancellationToken = default)
     {
-        if (Points is not null || Mixture is not null)
-            throw new InputException("The data are points, where pictures are due: give a folder (of pictures) or images (an IDX file).");
+        if (Points is not null || Mixture is not null || Ecg is not null)
+            throw new InputException($"The data are {(Ecg is null ? "points" : "ECGs")}, where pictures are due: give a folder (of pictures) or images (an IDX file).");
         if (Skip < 0)
             throw new InputException($"The option skip is {Skip}: give 0 or more.");
         var images = OpenAll(shape, warn, cancellationToken);
@@ -114,15 +117,15 @@ public sealed record DataOptions
         return Skip == 0 ? images : new ImageSubset(images, [.. Enumerable.Range(Skip, images.Count - Skip)]);
     }
 
-    /// <summary>Says of a recipe's pictures that are not there where to look for them.</summary>
+    /// <summary>Says of a recipe's files that are not there where to look for them.</summary>
     /// <param name="recipe">The recipe's name.</param>
     /// <param name="key">What it calls them.</param>
     /// <exception cref="InputException">The folder or the file is missing.</exception>
     internal void Require(string recipe, string key)
     {
-        var (path, part) = Folder is null ? (Images, "images") : (Folder, "folder");
+        var (path, part) = Ecg is not null ? (Ecg.Folder, "ecg.folder") : Folder is null ? (Images, "images") : (Folder, "folder");
         if (path is not null && !Path.Exists(path))
-            throw new InputException($"The recipe {FileFault.Shorten(recipe)} takes its pictures from {FileFault.Quote(path)}, which is not there: its about, which --dry-run prints, says where they come from; another place can be named with --set {key}.{part}=PLACE.");
+            throw new InputException($"The recipe {FileFault.Shorten(recipe)} takes its {(Ecg is null ? "pictures" : "ECGs")} from {FileFault.Quote(path)}, which is not there: its about, which --dry-run prints, says where they come from; another place can be named with --set {key}.{part}=PLACE.");
     }
 
     private IImageSource OpenAll(ImageShape shape, Action<string>? warn, CancellationToken cancellationToken)

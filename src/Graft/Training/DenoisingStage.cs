@@ -1,4 +1,6 @@
+using Graft.Charts;
 using Graft.Data;
+using Graft.Data.Ecg;
 using Graft.Diffusion;
 using Graft.Evaluation;
 using Graft.Formats.Images;
@@ -53,9 +55,11 @@ internal static class DenoisingStage
         };
     }
 
-    /// <summary>How samples are drawn into a file on the way: a sheet of pictures, or points over their density; null where neither fits.</summary>
+    /// <summary>How samples are drawn into a file on the way: a sheet of pictures, points over their density, or ECGs on paper; null where nothing fits.</summary>
     private static Action<string>? Sheet(DiffusionModel model, ISampleSource data, TrainingOptions options, Sampler sampler)
     {
+        if (data is EcgItems ecgs && model.Ecg is not null)
+            return path => ImageCodec.SavePng(path, EcgSheet.Draw(model.SampleValues(Math.Min(EcgSheet.Shown, options.SampleCount), sampler, options.Seed), ecgs.Set));
         if (model.MakesPictures)
             return path => model.Sample(options.SampleCount, sampler, options.Seed).SaveGrid(path);
         return !PointPlots.Fits(data) ? null : path => ImageCodec.SavePng(
@@ -69,6 +73,14 @@ internal static class DenoisingStage
     {
         if (model.Classes == 0)
             throw new InputException($"The model {model.Origin} is conditioned on embeddings, which the data do not give.");
+        if (model.Network.Options.TakesLabelSets)
+        {
+            var classes = images.LabelSet(0)?.Length;
+            if (classes != model.Classes)
+                throw new InputException($"The model takes sets of labels over {model.Classes} classes and {images.Description} has {(classes is null ? "none" : $"{classes} classes")}: give data with as many.");
+            return;
+        }
+
         for (var i = 0; i < images.Count; i++)
         {
             if (images.Label(i) is not { } label)

@@ -15,6 +15,7 @@ public sealed class SampleBatches : IBatchSource
     private readonly NoiseSchedule _schedule;
     private readonly Device _device;
     private readonly bool _labels;
+    private readonly int _setWidth;
     private readonly EpochOrder _order;
     private readonly KeyedRandom _mirror;
     private readonly KeyedRandom _time;
@@ -26,15 +27,18 @@ public sealed class SampleBatches : IBatchSource
     /// <param name="seed">Seed of order, mirroring, noise and time steps.</param>
     /// <param name="flip">Whether to mirror at random; pictures only.</param>
     /// <param name="device">Where the tensors go.</param>
-    /// <exception cref="InputException">What is no picture was to be mirrored.</exception>
+    /// <exception cref="InputException">What is no picture was to be mirrored, or the items are for judging only.</exception>
     public SampleBatches(ISampleSource samples, NoiseSchedule schedule, long seed, bool flip, Device device = default)
     {
         ArgumentNullException.ThrowIfNull(samples);
+        if (samples.IsForJudging)
+            throw new InputException($"Nothing may be trained on {samples.Description}: give the training split.");
         _samples = samples;
         _schedule = schedule;
         _mirroredWidth = flip ? samples.Pictures("The training option flip mirrors").Shape.Width : null;
         _device = device;
-        _labels = Enumerable.Range(0, samples.Count).All(i => samples.Label(i) is not null);
+        _setWidth = samples.LabelSet(0)?.Length ?? 0;
+        _labels = _setWidth == 0 && Enumerable.Range(0, samples.Count).All(i => samples.Label(i) is not null);
         _order = new EpochOrder(samples.Count, seed);
         _mirror = new KeyedRandom(seed, "training/mirror");
         _time = new KeyedRandom(seed, "training/time step");
@@ -51,6 +55,7 @@ public sealed class SampleBatches : IBatchSource
         var size = shape.Elements;
         var values = new float[size * items.Length];
         var labels = new long[items.Length];
+        var sets = new float[items.Length * _setWidth];
         for (var k = 0; k < items.Length; k++)
         {
             var index = _order.IndexOf(items[k]);
@@ -59,6 +64,8 @@ public sealed class SampleBatches : IBatchSource
             if (_mirroredWidth is { } width && _mirror.Uniform(0, items[k]) < 0.5)
                 MirroredImages.Mirror(destination, width);
             labels[k] = _labels ? _samples.Label(index)!.Value : 0;
+            if (_setWidth > 0)
+                _samples.LabelSet(index).CopyTo(sets.AsSpan(k * _setWidth));
         }
 
         return new Batch(
@@ -67,6 +74,6 @@ public sealed class SampleBatches : IBatchSource
             Tensor.From(values, [items.Length, .. shape.Sizes]).To(_device),
             _schedule.DrawTimes(_time, items).To(_device),
             _noise.Normal(0, items, shape.Sizes).To(_device),
-            _labels ? Tensor.From(labels, items.Length).To(_device) : null);
+            _setWidth > 0 ? Tensor.From(sets, items.Length, _setWidth).To(_device) : _labels ? Tensor.From(labels, items.Length).To(_device) : null);
     }
 }

@@ -10,7 +10,7 @@ namespace Graft.Training;
 /// <param name="X0">Clean samples, float32 [N, C, ...], pictures in [-1, 1].</param>
 /// <param name="T">Time steps, int64 [N], in continuous time float64 [N]; 0 where the stage adds no noise.</param>
 /// <param name="Noise">Standard normal noise of x0's shape; empty [0] where the stage adds none.</param>
-/// <param name="ClassLabels">Class indices, int64 [N], where the data has them.</param>
+/// <param name="ClassLabels">Class indices, int64 [N], where the data has them; sets of labels, float32 [N, classes] of zeros and ones, where it has those.</param>
 public sealed record Batch(long Step, long[] Items, Tensor X0, Tensor T, Tensor Noise, Tensor? ClassLabels);
 
 /// <summary>Where a stage's batches come from: a function of the step, never a state.</summary>

@@ -70,6 +70,7 @@ public abstract record TransferMethod
         Training.Validate();
         var adaptation = Prepare(source, target);
         var (model, stages) = adaptation;
+        model.Learns(target);
         try
         {
             foreach (var stage in stages)

@@ -71,7 +71,7 @@ public sealed class SampleFileTests : IDisposable
     public void A_mixture_is_read_from_a_recipe()
     {
         var data = Recipe.Bind<DataOptions>(Recipe.Parse("mixture: { means: [[0.5, 0.5], [-0.5, -0.5]], variance: 0.1, count: 20, seed: 3 }", "test"), "data");
-        data.OpenItems()!.Values.ToArray().ShouldBe(Mixtures.Source.Draw(20, 3).Values.ToArray());
+        data.OpenItems().ShouldBeOfType<SampleSet>().Values.ToArray().ShouldBe(Mixtures.Source.Draw(20, 3).Values.ToArray());
         var full = Recipe.Bind<DataOptions>(Recipe.Parse("mixture: { weights: [1, 3], means: [[0, 0], [1, 1]], covariances: [[[1, 0], [0, 1]], [[2, 0.5], [0.5, 1]]], label_components: true }", "test"), "data");
         full.Mixture!.Create().Weights.ShouldBe([0.25, 0.75]);
         full.Mixture.Draw().Label(0).ShouldNotBeNull();
@@ -83,7 +83,7 @@ public sealed class SampleFileTests : IDisposable
     [InlineData("mixture: { means: [], variance: 1 }", "means")]
     [InlineData("mixture: { means: [[0, 0]], variance: 1, count: 0 }", "count is 0")]
     [InlineData("mixture: { means: [[0, 0]], covariances: [[[1, 0], [0]]] }", "must be square")]
-    [InlineData("{ mixture: { means: [[0]], variance: 1 }, points: a.csv }", "one of folder, images, points and mixture")]
+    [InlineData("{ mixture: { means: [[0]], variance: 1 }, points: a.csv }", "one of folder, images, points, mixture and ecg")]
     public void A_mixture_that_makes_no_sense_is_refused(string text, string part) =>
         Should.Throw<InputException>(() => Recipe.Bind<DataOptions>(Recipe.Parse(text, "test"), "data").OpenItems()).Message.ShouldContain(part);
 

@@ -100,16 +100,18 @@ public class RatioLossTests
     [Theory]
     [InlineData("points")]
     [InlineData("pictures")]
+    [InlineData("recordings")]
+    [InlineData("recordings, sets of labels")]
     public void A_trained_gradient_equals_central_differences_in_double_precision(string kind) => TorchRuntime.Run(() =>
     {
-        long[] sizes = kind == "points" ? [2] : [2, 6, 6];
+        long[] sizes = kind switch { "points" => [2], "pictures" => [2, 6, 6], _ => [2, 40] };
         using var scope = new TensorScope();
         using var network = RatioNetwork.Build(new RatioNetworkOptions { ItemSizes = sizes, HiddenChannels = 8, Blocks = 2, Timed = true, NumClassEmbeds = 3 });
         network.Initialise(4);
         network.ConvertTo(DType.Float64);
         var random = new KeyedRandom(2, "ratio");
         var (x, noise, sourceNoise) = (random.Normal(0, [0, 1], sizes, DType.Float64), random.Normal(1, [0, 1], sizes, DType.Float64), random.Normal(2, [0, 1], sizes, DType.Float64));
-        var (t, labels) = (Tensor.From([3L, 40], 2), Tensor.From([0L, 2], 2));
+        var (t, labels) = (Tensor.From([3L, 40], 2), kind.EndsWith("labels", StringComparison.Ordinal) ? Tensor.From([1f, 0, 1, 0, 0, 0], 2, 3) : Tensor.From([0L, 2], 2));
         var sigma = Tensor.From([0.3, 0.8], [2, .. Enumerable.Repeat(1L, sizes.Length)]);
         var parameters = network.Parameters().ToList();
         foreach (var (_, value) in parameters)

@@ -89,7 +89,7 @@ internal static class OperatorCases
         ["Functional.GroupNormOp"] = new(o => o.Call(M(1, 4, 1, 3, 10, 14), 2, Argument.None, Argument.None, 0.0), [1, 4], [-1, 1, -1, 1]),
         ["Functional.LayerNormOp"] = new(o => o.Call(M(1, 2, 1, 3), Sizes(2), V(2, 2), V(5, 5), 0.0), [1, 2], [3, 7]),
         ["Functional.SiluOp"] = new(o => o.Call(V(0, 1)), [2], [0, Silu1]),
-        ["Functional.GeluOp"] = new(o => o.Call(V(0, 1)), [2], [0, 0.8413447460685429]),
+        ["Functional.ErfOp"] = new(o => o.Call(V(0, 1)), [2], [0, 0.8427007929497149]),
         ["Functional.ReluOp"] = new(o => o.Call(V(-1, 2)), [2], [0, 2]),
         ["Functional.MishOp"] = new(o => o.Call(V(0, 1)), [2], [0, 0.8650983882673103]),
         ["Functional.SigmoidOp"] = new(o => o.Call(V(0, 1)), [2], [0.5, Silu1]),
@@ -106,6 +106,10 @@ internal static class OperatorCases
             o => o.Call(V(10).Reshape(1, 1, 1), V(2).Reshape(1, 1, 1), V(3, 4).Reshape(1, 1, 2), 1.0, 0.5), [1, 1, 2], [13, 14]),
         ["Functional.BmmOp"] = new(o => o.Call(V(2).Reshape(1, 1, 1), V(3, 4).Reshape(1, 1, 2)), [1, 1, 2], [6, 8]),
 
+        // Functional.Sequences
+        ["Functional.Conv1dOp"] = new(o => o.Call(V(1, 2, 4).Reshape(1, 1, 3), V(1, 1).Reshape(1, 1, 2), V(0.5), 1, 0, 1, 1), [1, 1, 2], [3.5, 6.5]),
+        ["Functional.TanhOp"] = new(o => o.Call(V(0, Math.Log(3))), [2], [0, 0.8]),
+
         // Functional.Pooling
         ["Functional.MaxPoolOp"] = new(
             o => o.Call(V(1, 2, 3, 4, 9, 6).Reshape(1, 1, 2, 3), 2, 2, 0, 1, true), [1, 1, 1, 2], [9, 6]),
@@ -113,6 +117,17 @@ internal static class OperatorCases
             o => o.Call(V(3, 5).Reshape(1, 2, 1, 1), V(2, 1), V(0.5, 0), V(1, 1), V(4, 16), false, 0.0, 0.0, false), [1, 2, 1, 1], [2.5, 1]),
         ["Functional.BilinearOp"] = new(
             o => o.Call(V(1, 5).Reshape(1, 1, 1, 2), Sizes(1, 4), false, Argument.None, Argument.None), [1, 1, 1, 4], [1, 2, 4, 5]),
+
+        // Fourier
+        ["Fourier.ForwardOp"] = new(o => PairsOf(o.Call(V(1, 2), 4, -1)), [3, 2], [3, 0, 1, -2, -1, 0]),
+        ["Fourier.InverseOp"] = new(o => o.Call(ComplexOf(M(3, 2, 3, 0, 1, -2, -1, 0)), 4, -1), [4], [1, 2, 0, 0]),
+
+        // ComplexTensor
+        ["ComplexTensor.ViewOp"] = new(o => PairsOf(o.Call(M(1, 2, 3, 4))), [1, 2], [3, 4]),
+        ["ComplexTensor.ViewAsRealOp"] = new(o => o.Call(ComplexOf(M(1, 2, 3, 4))), [1, 2], [3, 4]),
+        ["ComplexTensor.ConjugateOp"] = new(o => PairsOf(new Operator("aten::resolve_conj").Call(o.Call(ComplexOf(M(1, 2, 3, 4))))), [1, 2], [3, -4]),
+        ["ComplexTensor.SolveOp"] = new(o => o.Call(M(2, 2, 2, 0, 0, 4), M(2, 1, 6, 8)), [2, 1], [3, 2]),
+        ["ComplexTensor.PowerOp"] = new(o => o.Call(M(2, 2, 1, 1, 0, 1), 3), [2, 2], [1, 3, 0, 1]),
 
         // LinearAlgebra
         ["LinearAlgebra.EighOp"] = new(o => o.CallMany(M(2, 2, 2, 1, 1, 2), "L")[0], [2], [1, 3]),
@@ -125,6 +140,10 @@ internal static class OperatorCases
     private static Tensor I(params long[] values) => Tensor.From(values, values.Length);
 
     private static Tensor M(long rows, long columns, params double[] values) => Tensor.From(values, rows, columns);
+
+    private static Tensor ComplexOf(Tensor pairs) => new Operator("aten::view_as_complex").Call(pairs);
+
+    private static Tensor PairsOf(Tensor complex) => new Operator("aten::view_as_real").Call(complex);
 
     private static long[] Sizes(params long[] sizes) => sizes;
 

@@ -34,13 +34,18 @@ public abstract class RatioNetwork : Module
     {
         ArgumentNullException.ThrowIfNull(options);
         options.Validate("that was asked for");
-        return options.ItemSizes.Count == 1 ? new PointRatioNetwork(options) : new PictureRatioNetwork(options);
+        return options.ItemSizes.Count switch
+        {
+            1 => new PointRatioNetwork(options),
+            2 => new SequenceRatioNetwork(options),
+            _ => new PictureRatioNetwork(options),
+        };
     }
 
     /// <summary>log of the ratio for each item, [N].</summary>
     /// <param name="x">Items, [N, ...].</param>
     /// <param name="t">Time steps as a denoiser is told them, [N]; ignored by a network that is not told t.</param>
-    /// <param name="labels">Class indices, int64 [N], where it takes them.</param>
+    /// <param name="labels">Class indices, int64 [N], or sets of labels, [N, classes] of zeros and ones, where it takes them.</param>
     /// <exception cref="InputException">It takes labels, and none were given.</exception>
     public Tensor LogRatio(Tensor x, Tensor? t, Tensor? labels)
     {
@@ -55,7 +60,7 @@ public abstract class RatioNetwork : Module
 
         if (_classes is not null)
         {
-            var embedded = _classes.Forward(labels ?? throw new InputException("The ratio network is class-conditional: give class labels."));
+            var embedded = _classes.OfLabels(labels ?? throw new InputException("The ratio network is class-conditional: give class labels."), x.Type);
             told = told is null ? embedded : told + embedded;
         }
 

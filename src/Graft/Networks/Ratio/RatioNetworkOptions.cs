@@ -19,13 +19,13 @@ public sealed record RatioNetworkOptions
         RespectNullableAnnotations = true,
     };
 
-    /// <summary>The shape of an item: [D] of points, [C, H, W] of pictures. It decides the kind of network.</summary>
+    /// <summary>The shape of an item: [D] of points, [leads, samples] of recordings, [C, H, W] of pictures. It decides the kind of network.</summary>
     public required IReadOnlyList<long> ItemSizes { get; init; }
 
-    /// <summary>Width: of the residual path of points, of the first level of pictures (it doubles at every level but the first).</summary>
+    /// <summary>Width: of the residual path of points, of every level of recordings, of the first level of pictures (it doubles at every level but the first).</summary>
     public int HiddenChannels { get; init; } = 128;
 
-    /// <summary>Residual blocks; of pictures every block but the first halves them first.</summary>
+    /// <summary>Residual blocks; of pictures every block but the first halves them first, of recordings every block makes them four times shorter.</summary>
     public int Blocks { get; init; } = 3;
 
     /// <summary>Whether it is told t.</summary>
@@ -67,11 +67,13 @@ public sealed record RatioNetworkOptions
     /// <exception cref="InputException">One is out of range.</exception>
     internal void Validate(string where)
     {
-        Require(ItemSizes.Count is 1 or 3 && ItemSizes.All(s => s is >= 1 and <= 1 << 14), "item_sizes must be those of points (1) or pictures (3)");
+        Require(ItemSizes.Count is >= 1 and <= 3 && ItemSizes.All(s => s is >= 1 and <= 1 << 17), "item_sizes must be those of points (1), recordings (2) or pictures (3)");
         Require(HiddenChannels is >= 1 and <= MaximalWidth, $"hidden_channels must lie between 1 and {MaximalWidth}");
         Require(Blocks is >= 1 and <= MaximalBlocks, $"blocks must lie between 1 and {MaximalBlocks}");
         Require(TimestepScale > 0 && double.IsFinite(TimestepScale), "timestep_scale must be above 0");
         Require(NumClassEmbeds is null or (>= 1 and <= MaximalClasses), $"num_class_embeds must lie between 1 and {MaximalClasses}");
+        if (ItemSizes.Count == 2)
+            Require(HiddenChannels % SequenceRatioNetwork.Groups == 0, $"hidden_channels must be a multiple of {SequenceRatioNetwork.Groups} for recordings");
         if (ItemSizes.Count == 3)
         {
             Require(HiddenChannels % PictureRatioNetwork.Groups == 0, $"hidden_channels must be a multiple of {PictureRatioNetwork.Groups} for pictures");

@@ -19,7 +19,8 @@ public sealed record Guided : TransferMethod
     internal const string MethodName = "tgdp";
     private const double LargestLimit = 50;
     private const int UsualItems = 10_000;
-    private const int UsualPictures = 1_000;
+    private const int RecordingsAtATime = 32; // as graft sample draws them
+    private const int UsualLarge = 1_000;
 
     /// <summary>Makes the method with settings of its own: small networks, many steps.</summary>
     public Guided() => Training = new TrainingOptions { Steps = 2000, BatchSize = 256, LearningRate = 1e-3, EmaDecay = 0.99 };
@@ -63,7 +64,7 @@ public sealed record Guided : TransferMethod
     /// <summary>The source's own items; null: they are drawn from the source model.</summary>
     public DataOptions? SourceData { get; init; }
 
-    /// <summary>How many are drawn where none are given; null: 10,000, of pictures (which take long) 1,000.</summary>
+    /// <summary>How many are drawn where none are given; null: 10,000, of pictures and recordings (which take long) 1,000.</summary>
     public int? SourceCount { get; init; }
 
     /// <summary>DDIM steps of that.</summary>
@@ -146,7 +147,10 @@ public sealed record Guided : TransferMethod
     private ISampleSource Draw(DiffusionModel source)
     {
         var sampler = Sampler.Ddim(Math.Min(SourceSampleSteps, source.Schedule.Count));
-        return source.MakesPictures ? source.Sample(SourceCount ?? UsualPictures, sampler, Seed) : source.SampleValues(SourceCount ?? UsualItems, sampler, Seed);
+        return source.MakesPictures
+            ? source.Sample(SourceCount ?? UsualLarge, sampler, Seed)
+            : source.ItemShape.Rank == 1 ? source.SampleValues(SourceCount ?? UsualItems, sampler, Seed)
+            : source.SampleValues(SourceCount ?? UsualLarge, sampler, Seed, batchSize: RecordingsAtATime);
     }
 
     private RatioNetwork Network(DiffusionModel model, bool timed, string purpose) => TorchRuntime.Run(() =>

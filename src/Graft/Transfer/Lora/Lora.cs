@@ -1,4 +1,5 @@
 using Graft.Data;
+using Graft.Networks;
 using Graft.Torch;
 using Graft.Training;
 using Graft.Transfer.LoraParts;
@@ -42,7 +43,7 @@ public sealed record Lora : TransferMethod
         {
             var attachment = TorchRuntime.Run(() =>
             {
-                var made = new LoraAttachment(model.Network, Rank, Alpha ?? Rank, Targets ?? [.. UsualTargets.Where(t => LoraAttachment.Matches(t, model.Network))]);
+                var made = new LoraAttachment(model.Network, Rank, Alpha ?? Rank, Targets ?? Usual(model.Network));
                 made.Start(Seed);
                 return made;
             });
@@ -54,5 +55,14 @@ public sealed record Lora : TransferMethod
             model.Dispose();
             throw;
         }
+    }
+
+    /// <exception cref="InputException">The network has none of them.</exception>
+    private static string[] Usual(DenoisingNetwork network)
+    {
+        string[] found = [.. UsualTargets.Where(t => LoraAttachment.Matches(t, network))];
+        return found.Length > 0
+            ? found
+            : throw new InputException($"A {network.Options.ClassName} has none of the layers that {MethodName} usually stands beside: name some in the option targets, or take another method.");
     }
 }

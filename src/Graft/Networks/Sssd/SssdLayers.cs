@@ -1,0 +1,115 @@
+using Graft.Torch;
+
+namespace Graft.Networks.SssdParts;
+
+/// <summary>A convolution of sequences that keeps their length, its weight given as direction and norm (Salimans and Kingma 2016).</summary>
+internal sealed class NormedConv1d : Module
+{
+    private readonly long _padding;
+    private Tensor _bias;
+    private Tensor _norm;
+    private Tensor _direction;
+
+    /// <param name="inputs">Channels in.</param>
+    /// <param name="outputs">Channels out.</param>
+    /// <param name="kernel">Odd.</param>
+    internal NormedConv1d(long inputs, long outputs, long kernel)
+    {
+        _padding = kernel / 2;
+        _bias = AddParameter("bias", outputs);
+        _norm = AddParameter("weight_g", outputs, 1, 1);
+        _direction = AddParameter("weight_v", outputs, inputs, kernel);
+    }
+
+    internal Tensor Forward(Tensor x) =>
+        Functional.Conv1d(x, _direction * (_norm / LengthOf(_direction)), _bias, padding: _padding);
+
+    /// <inheritdoc/>
+    protected override void Reset(Initialiser initialiser)
+    {
+        initialiser.Uniform(_direction, "weight_v", 1 / Math.Sqrt(_direction.Size(1) * _direction.Size(2)));
+        initialiser.Uniform(_bias, "bias", 1 / Math.Sqrt(_direction.Size(1) * _direction.Size(2)));
+        using var scope = new TensorScope();
+        _norm.CopyFrom(LengthOf(_direction));
+    }
+
+    /// <inheritdoc/>
+    protected override void OnReplaced(Tensor old, Tensor replacement)
+    {
+        _bias = old == _bias ? replacement : _bias;
+        _norm = old == _norm ? replacement : _norm;
+        _direction = old == _direction ? replacement : _direction;
+    }
+
+    private static Tensor LengthOf(Tensor direction) => direction.Square().Sum([1, 2], keepDims: true).Sqrt();
+}
+
+/// <summary>A 1 x 1 convolution that begins as zero, so that the network's first output is 0.</summary>
+internal sealed class ZeroConv1d(long inputs, long outputs) : WeightedModule([outputs, inputs, 1], outputs)
+{
+    internal Tensor Forward(Tensor x) => Functional.Conv1d(x, Weight, Bias);
+
+    /// <inheritdoc/>
+    protected override void Reset(Initialiser initialiser)
+    {
+        Weight.Fill(0);
+        Bias!.Fill(0);
+    }
+}
+
+/// <summary>norm(x + S4(x)) over channels.</summary>
+internal sealed class S4Layer : Module
+{
+    private readonly S4 _s4;
+    private readonly LayerNorm? _norm;
+
+    internal S4Layer(long channels, SssdDenoiserOptions options)
+    {
+        _s4 = Add("s4_layer", new S4(channels, options.S4DState, options.S4Lmax, options.S4Bidirectional));
+        _norm = options.S4Layernorm ? Add("norm_layer", new LayerNorm(channels)) : null;
+    }
+
+    internal Tensor Forward(Tensor x) => TensorScope.Of(() =>
+    {
+        var y = _s4.Forward(x) + x;
+        return _norm is null ? y : _norm.Forward(y.Transpose(1, 2)).Transpose(1, 2);
+    });
+}
+
+/// <summary>A residual block: the step is added, a convolution doubles the channels, two S4 layers, the label between them, a gate.</summary>
+internal sealed class SssdBlock : Module
+{
+    private readonly Linear _step;
+    private readonly NormedConv1d _conv;
+    private readonly S4Layer _first;
+    private readonly S4Layer _second;
+    private readonly Linear? _label;
+    private readonly NormedConv1d _residual;
+    private readonly NormedConv1d _skip;
+    private readonly long _channels;
+
+    internal SssdBlock(SssdDenoiserOptions options)
+    {
+        _channels = options.ResChannels;
+        _step = Add("fc_t", new Linear(options.DiffusionStepEmbedDimOut, _channels));
+        _first = Add("S41", new S4Layer(2 * _channels, options));
+        _conv = Add("conv_layer.conv", new NormedConv1d(_channels, 2 * _channels, 3));
+        _second = Add("S42", new S4Layer(2 * _channels, options));
+        _residual = Add("res_conv", new NormedConv1d(_channels, _channels, 1));
+        _skip = Add("skip_conv", new NormedConv1d(_channels, options.SkipChannels, 1));
+        _label = options.LabelEmbedClasses > 0 ? Add("fc_label", new Linear(options.LabelEmbedDim, 2 * _channels)) : null;
+    }
+
+    /// <summary>x [N, C, L] to the next block's, and to what goes past all others.</summary>
+    internal (Tensor Next, Tensor Skip) Forward(Tensor x, Tensor step, Tensor? label)
+    {
+        using var scope = new TensorScope();
+        var h = _conv.Forward(x + _step.Forward(step).Unsqueeze(2));
+        h = _first.Forward(h);
+        if (_label is not null)
+            h += _label.Forward(label!).Unsqueeze(2);
+        h = _second.Forward(h);
+        var gated = Functional.Tanh(h.Slice(1, 0, _channels)) * Functional.Sigmoid(h.Slice(1, _channels, 2 * _channels));
+        return (((x + _residual.Forward(gated)) * Math.Sqrt(0.5)).MoveToOuter(), _skip.Forward(gated).MoveToOuter());
+    }
+}
