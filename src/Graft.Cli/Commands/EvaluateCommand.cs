@@ -49,6 +49,8 @@ internal static class EvaluateCommand
                 throw new InputException("--count and --batch-size must be at least 1.");
             if (ecg.Wants(parsed, parsed.GetRequiredValue(target)))
             {
+                if (parsed.GetValue(mirrored) || parsed.GetRequiredValue(labels).Length > 0)
+                    throw new InputException($"{(parsed.GetValue(mirrored) ? "--mirrored is for pictures" : "--label says what a model is to draw")}, and ECGs are taken from a file: leave it out.");
                 var judged = ecg.Run(parsed, new EcgEvaluation.Asked(
                     parsed.GetRequiredValue(what), parsed.GetRequiredValue(target), parsed.GetValue(training), parsed.GetValue(count), parsed.GetValue(seed),
                     parsed.GetRequiredValue(features), parsed.GetValue(output), Device.Parse(parsed.GetRequiredValue(device))), token);
