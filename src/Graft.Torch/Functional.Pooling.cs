@@ -35,6 +35,17 @@ public static partial class Functional
     public static Tensor BatchNorm(Tensor x, Tensor weight, Tensor bias, Tensor mean, Tensor variance, double epsilon) =>
         BatchNormOp.Call(x, weight, bias, mean, variance, false, 0.0, epsilon, false);
 
+    /// <summary>Batch normalisation by the batch's own mean and variance, as in training; the running ones are moved in place.</summary>
+    /// <param name="x">[N, C, ...].</param>
+    /// <param name="weight">[C].</param>
+    /// <param name="bias">[C].</param>
+    /// <param name="mean">Running mean, [C]: becomes (1 - momentum) · mean + momentum · the batch's.</param>
+    /// <param name="variance">Running variance, [C]: the same, of the batch's with divisor n - 1.</param>
+    /// <param name="momentum">The share.</param>
+    /// <param name="epsilon">Added to the variance.</param>
+    public static Tensor BatchNormOfBatch(Tensor x, Tensor weight, Tensor bias, Tensor mean, Tensor variance, double momentum, double epsilon) =>
+        BatchNormOp.Call(x, weight, bias, mean, variance, true, momentum, epsilon, false);
+
     /// <summary>Bilinear resize of x [N, C, H, W] without antialiasing, corners not aligned: <c>F.interpolate(mode="bilinear")</c>.</summary>
     public static Tensor UpsampleBilinear(Tensor x, long height, long width) =>
         BilinearOp.Call(x, new[] { height, width }, false, Argument.None, Argument.None);

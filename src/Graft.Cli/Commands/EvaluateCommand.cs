@@ -18,8 +18,8 @@ internal static class EvaluateCommand
 
     internal static Command Create()
     {
-        var what = new Argument<string>("MODEL") { Description = "A model to draw from, or a folder of pictures (a file of points) to take as they are." };
-        var target = new Option<string>("--target") { Description = "Samples of the domain: a folder of pictures, a CSV file of points, or a recipe whose target (or data) is meant.", Required = true };
+        var what = new Argument<string>("MODEL") { Description = "A model to draw from, or a folder of pictures (a file of points or ECGs) to take as they are." };
+        var target = new Option<string>("--target") { Description = "Samples of the domain: a folder of pictures or of ECGs, a CSV file of points, or a recipe whose target (or data) is meant.", Required = true };
         var training = new Option<string?>("--training") { Description = "What the model was trained on, in the same form; without it the target." };
         var mirrored = new Option<bool>("--mirrored") { Description = "Count mirrored copies too, as a training with flip: true makes them (default: what the recipe says, else no).", DefaultValueFactory = _ => false };
         var count = new Option<int?>("--count", "-n") { Description = $"How many samples; without it {DefaultCount} pictures of a model, as many points as the target has, all of a folder." };
@@ -37,14 +37,26 @@ internal static class EvaluateCommand
         var output = new Option<string?>("--out") { Description = "Folder for evaluation.json, nearest.png and memorisation.png; without it nothing is written." };
         var json = new Option<bool>("--json") { Description = "Print evaluation.json instead of the table (default: no).", DefaultValueFactory = _ => false };
         var (device, source) = (CommonOptions.Device(), CommonOptions.Source());
+        var ecg = new EcgEvaluation();
         var command = new Command("evaluate", "Measure samples of a model, or a folder of pictures: how many are copies of training pictures.")
         {
             what, target, training, mirrored, count, sampler, steps, eta, seed, labels, batch, features, source, output, json, device,
         };
+        ecg.AddTo(command);
         command.SetAction((parsed, token) =>
         {
             if (parsed.GetValue(count) is < 1 || parsed.GetValue(batch) < 1)
                 throw new InputException("--count and --batch-size must be at least 1.");
+            if (ecg.Wants(parsed, parsed.GetRequiredValue(target)))
+            {
+                if (parsed.GetValue(mirrored) || parsed.GetRequiredValue(labels).Length > 0)
+                    throw new InputException($"{(parsed.GetValue(mirrored) ? "--mirrored is for pictures" : "--label says what a model is to draw")}, and ECGs are taken from a file: leave it out.");
+                var judged = ecg.Run(parsed, new EcgEvaluation.Asked(
+                    parsed.GetRequiredValue(what), parsed.GetRequiredValue(target), parsed.GetValue(training), parsed.GetValue(count), parsed.GetValue(seed),
+                    parsed.GetRequiredValue(features), parsed.GetValue(output), Device.Parse(parsed.GetRequiredValue(device))), token);
+                return Task.FromResult(Finish(judged, parsed.GetValue(output), parsed.GetValue(json)));
+            }
+
             var how = Sampler.Parse(parsed.GetRequiredValue(sampler), parsed.GetValue(steps), parsed.GetValue(eta));
             var domain = DataReference.Of(parsed.GetRequiredValue(target));
             var trained = parsed.GetValue(training) is { } named ? DataReference.Of(named) : domain;
@@ -66,12 +78,7 @@ internal static class EvaluateCommand
                 Seed = parsed.GetValue(seed),
             };
             var report = EvaluationReport.Of(input, origin, [.. EvaluationReport.MetricsOf(input), .. spaces.Metrics(input.Mirrored)], token);
-            var files = parsed.GetValue(output) is { } folder ? report.Write(folder) : [];
-            if (parsed.GetValue(json))
-                Terminal.Result(report.ToJsonText().TrimEnd());
-            else
-                Print(report, files);
-            return Task.FromResult(0);
+            return Task.FromResult(Finish(report, parsed.GetValue(output), parsed.GetValue(json)));
 
             (ISampleSource Target, ISampleSource Training) Open(ImageShape shape)
             {
@@ -131,6 +138,16 @@ internal static class EvaluateCommand
             throw new InputException($"--label says what a model is to draw, and {drawing.Path} is a folder of pictures: leave it out.");
         var samples = SampleFolder.Open(drawing.Path, drawing.Count, Terminal.Warning, drawing.Token);
         return (samples, new JsonObject { ["folder"] = drawing.Path }, open(samples.Shape));
+    }
+
+    private static int Finish(EvaluationReport report, string? folder, bool json)
+    {
+        var files = folder is null ? [] : report.Write(folder);
+        if (json)
+            Terminal.Result(report.ToJsonText().TrimEnd());
+        else
+            Print(report, files);
+        return 0;
     }
 
     private static void Print(EvaluationReport report, IReadOnlyList<string> files)

@@ -31,6 +31,7 @@ public sealed unsafe partial class Tensor
     private static readonly Operator MeanOp = new("aten::mean");
     private static readonly Operator MeanDimOp = new("aten::mean", "dim");
     private static readonly Operator MaxOp = new("aten::max");
+    private static readonly Operator AmaxOp = new("aten::amax");
     private static readonly Operator MinOp = new("aten::min");
     private static readonly Operator WhereOp = new("aten::where", "self");
     private static readonly Operator GreaterOp = new("aten::gt", "Scalar");
@@ -124,6 +125,9 @@ public sealed unsafe partial class Tensor
 
     /// <summary>Largest element.</summary>
     public Tensor Max() => MaxOp.Call(this);
+
+    /// <summary>The largest element along dimensions; equal ones share the gradient.</summary>
+    public Tensor Max(long[] dims, bool keepDims = false) => AmaxOp.Call(this, dims, keepDims);
 
     /// <summary>Smallest element.</summary>
     public Tensor Min() => MinOp.Call(this);

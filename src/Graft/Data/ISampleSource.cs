@@ -1,3 +1,5 @@
+using Graft.Data.Ecg;
+
 namespace Graft.Data;
 
 /// <summary>
@@ -54,11 +56,13 @@ public static class SampleSources
             ?? throw new InputException($"{what} pictures, and {source.Description} holds items of {source.ItemShape}: leave it out for these.");
     }
 
-    /// <summary>Some items of a set, in the order given; pictures stay pictures.</summary>
+    /// <summary>Some items of a set, in the order given; pictures stay pictures, and ECGs ECGs.</summary>
     /// <param name="source">The set.</param>
     /// <param name="indices">Which, at least one, 0 to the set's count - 1.</param>
     public static ISampleSource Subset(this ISampleSource source, IReadOnlyList<int> indices) =>
-        source is IImageSource images ? new ImageSubset(images, indices) : new SampleSubset(source, indices);
+        source is IImageSource images ? new ImageSubset(images, indices)
+        : source is EcgSource ecgs ? ecgs.Choose(indices)
+        : new SampleSubset(source, indices);
 
     /// <summary>Every item as a row, in double precision, [N, elements].</summary>
     internal static double[,] Numbers(this ISampleSource source)
@@ -76,5 +80,5 @@ public static class SampleSources
     }
 
     /// <summary>What its items are called in messages.</summary>
-    internal static string Noun(this ISampleSource source) => source is IImageSource ? "pictures" : "items";
+    internal static string Noun(this ISampleSource source) => source is IImageSource ? "pictures" : source is EcgSource ? "records" : "items";
 }

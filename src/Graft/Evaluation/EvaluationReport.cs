@@ -1,5 +1,7 @@
 using System.Text.Json.Nodes;
 using Graft.Data;
+using Graft.Data.Ecg;
+using Graft.Evaluation.Ecg;
 using Graft.Formats;
 using Graft.Formats.Images;
 
@@ -17,7 +19,7 @@ public sealed record EvaluationReport
     public static IReadOnlyList<IMetric> MetricsOf(EvaluationInput input)
     {
         ArgumentNullException.ThrowIfNull(input);
-        return input.Samples is IImageSource ? Metrics : PointMetrics.Of(input.Target);
+        return input.Samples is IImageSource ? Metrics : input.Samples is EcgSource ? EcgMetrics.Of() : PointMetrics.Of(input.Target);
     }
 
     /// <summary>What was judged.</summary>

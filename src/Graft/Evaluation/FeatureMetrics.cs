@@ -5,7 +5,7 @@ using Graft.Data;
 namespace Graft.Evaluation;
 
 /// <summary>The Fréchet distance between samples and target (FID, where the network is FID's), as a metric.</summary>
-public sealed class FrechetMetric(FeatureSpace space) : IMetric
+public sealed class FrechetMetric(IFeatureSpace space) : IMetric
 {
     /// <inheritdoc/>
     public string Name => $"frechet_{space.Name}";
@@ -16,8 +16,8 @@ public sealed class FrechetMetric(FeatureSpace space) : IMetric
     /// <inheritdoc/>
     public MetricReport Measure(EvaluationInput input, CancellationToken cancellationToken = default)
     {
-        var (target, samples) = (space.Of(input.Target.Pictures(FeatureReport.Need), cancellationToken), space.Of(input.Samples.Pictures(FeatureReport.Need), cancellationToken));
-        var found = FrechetDistance.Of(target, samples);
+        var (target, samples) = (space.Of(input.Target, cancellationToken), space.Of(input.Samples, cancellationToken));
+        var found = FrechetDistance.Of(target, samples) with { Noun = input.Target.Noun() };
         return new MetricReport
         {
             Metric = Name,
@@ -25,13 +25,13 @@ public sealed class FrechetMetric(FeatureSpace space) : IMetric
             SpaceHash = samples.NetworkHash,
             Values = [new("frechet_distance", found.Distance, samples.Count), new("mean_term", found.MeanTerm, samples.Count)],
             Settings = new JsonObject { ["ddof"] = FrechetResult.Ddof, ["target"] = target.Count, ["dimension"] = found.Dimension },
-            Notes = [$"{FeatureReport.Title(space, "Fréchet distance")}: {samples.Count} samples against {target.Count} pictures of the target, ddof {FrechetResult.Ddof}.", .. found.Caution is { } caution ? [caution] : (string[])[]],
+            Notes = [$"{FeatureReport.Title(space, "Fréchet distance")}: {samples.Count} samples against {target.Count} {input.Target.Noun()} of the target, ddof {FrechetResult.Ddof}.", .. found.Caution is { } caution ? [caution] : (string[])[]],
         };
     }
 }
 
 /// <summary>The kernel distance between samples and target (KID, where the network is FID's), as a metric.</summary>
-public sealed class KernelMetric(FeatureSpace space) : IMetric
+public sealed class KernelMetric(IFeatureSpace space) : IMetric
 {
     private const int Subsets = 100;
     private const int LargestSubset = 1000;
@@ -45,7 +45,7 @@ public sealed class KernelMetric(FeatureSpace space) : IMetric
     /// <inheritdoc/>
     public MetricReport Measure(EvaluationInput input, CancellationToken cancellationToken = default)
     {
-        var (target, samples) = (space.Of(input.Target.Pictures(FeatureReport.Need), cancellationToken), space.Of(input.Samples.Pictures(FeatureReport.Need), cancellationToken));
+        var (target, samples) = (space.Of(input.Target, cancellationToken), space.Of(input.Samples, cancellationToken));
         // Subsets of the whole of both sets would all be the same: half of the smaller leaves room for a spread.
         var size = Math.Clamp(Math.Min(target.Count, samples.Count) / 2, 2, LargestSubset);
         var found = KernelDistance.Of(target, samples, Subsets, size, input.Seed);
@@ -60,13 +60,13 @@ public sealed class KernelMetric(FeatureSpace space) : IMetric
                 new("deviation_over_subsets", found.StandardDeviation, samples.Count),
             ],
             Settings = new JsonObject { ["subsets"] = found.Subsets, ["subset_size"] = found.SubsetSize, ["seed"] = found.Seed, ["target"] = target.Count },
-            Notes = [string.Create(CultureInfo.InvariantCulture, $"{FeatureReport.Title(space, "Kernel distance")}: unbiased, {found.Subsets} subsets of {found.SubsetSize} of {samples.Count} samples and {target.Count} pictures of the target.")],
+            Notes = [string.Create(CultureInfo.InvariantCulture, $"{FeatureReport.Title(space, "Kernel distance")}: unbiased, {found.Subsets} subsets of {found.SubsetSize} of {samples.Count} samples and {target.Count} {input.Target.Noun()} of the target.")],
         };
     }
 }
 
 /// <summary>Improved precision and recall, density and coverage, as a metric.</summary>
-public sealed class PrecisionRecallMetric(FeatureSpace space) : IMetric
+public sealed class PrecisionRecallMetric(IFeatureSpace space) : IMetric
 {
     private const int Neighbours = 3;
 
@@ -79,7 +79,7 @@ public sealed class PrecisionRecallMetric(FeatureSpace space) : IMetric
     /// <inheritdoc/>
     public MetricReport Measure(EvaluationInput input, CancellationToken cancellationToken = default)
     {
-        var (target, samples) = (space.Of(input.Target.Pictures(FeatureReport.Need), cancellationToken), space.Of(input.Samples.Pictures(FeatureReport.Need), cancellationToken));
+        var (target, samples) = (space.Of(input.Target, cancellationToken), space.Of(input.Samples, cancellationToken));
         var found = PrecisionRecall.Of(target, samples, Neighbours);
         return new MetricReport
         {
@@ -92,7 +92,7 @@ public sealed class PrecisionRecallMetric(FeatureSpace space) : IMetric
                 new("density", found.Density, samples.Count), new("coverage", found.Coverage, target.Count),
             ],
             Settings = new JsonObject { ["k"] = found.K, ["target"] = target.Count },
-            Notes = [$"Precision and recall: balls to the {Neighbours}rd neighbour, {samples.Count} samples against {target.Count} pictures of the target."],
+            Notes = [$"Precision and recall: balls to the {Neighbours}rd neighbour, {samples.Count} samples against {target.Count} {input.Target.Noun()} of the target."],
         };
     }
 }
@@ -162,7 +162,7 @@ internal static class FeatureReport
     internal static string SpaceOf(FeatureSet features) => $"{features.Network}; {features.Preparation}";
 
     /// <summary>A published name only for the published network.</summary>
-    internal static string Title(FeatureSpace space, string what) => space.Network is InceptionFeatures
+    internal static string Title(IFeatureSpace space, string what) => space is FeatureSpace { Network: InceptionFeatures }
         ? $"{what} (as {(what.StartsWith('F') ? "FID" : "KID")})"
         : $"{what} in {space.Name} (no published one)";
 }

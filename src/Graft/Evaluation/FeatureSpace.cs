@@ -6,11 +6,24 @@ using Graft.Torch;
 
 namespace Graft.Evaluation;
 
+/// <summary>A network that items are looked at through.</summary>
+public interface IFeatureSpace
+{
+    /// <summary>A short name for reports: letters, digits and dashes.</summary>
+    string Name { get; }
+
+    /// <summary>The vectors of a set.</summary>
+    /// <param name="items">What the network looks at.</param>
+    /// <param name="cancellationToken">Stops.</param>
+    /// <exception cref="InputException">The items are nothing that it looks at.</exception>
+    FeatureSet Of(ISampleSource items, CancellationToken cancellationToken = default);
+}
+
 /// <summary>
 /// A network that pictures are looked at through: vectors for distances between sets, and a distance between two pictures where it has
 /// one. Vectors of a set are computed once.
 /// </summary>
-public sealed class FeatureSpace : IDisposable
+public sealed class FeatureSpace : IFeatureSpace, IDisposable
 {
     private readonly ConditionalWeakTable<IImageSource, FeatureSet> _known = [];
     private readonly List<IDisposable> _owned;
@@ -93,6 +106,9 @@ public sealed class FeatureSpace : IDisposable
         _known.Add(pictures, features);
         return features;
     }
+
+    /// <inheritdoc/>
+    FeatureSet IFeatureSpace.Of(ISampleSource items, CancellationToken cancellationToken) => Of(items.Pictures(FeatureReport.Need), cancellationToken);
 
     /// <inheritdoc/>
     public void Dispose()

@@ -118,8 +118,11 @@ public sealed record FrechetResult
     /// <summary>What the count is lessened by in the covariance's divisor: 1, the unbiased one, as pytorch-fid and clean-fid do.</summary>
     public static int Ddof => 1;
 
+    /// <summary>What the rows of features are of, in sentences.</summary>
+    public string Noun { get; init; } = "pictures";
+
     /// <summary>A sentence to print beside the value where there are fewer pictures than dimensions; else null.</summary>
     public string? Caution => Math.Min(ReferenceCount, SampleCount) < Dimension
-        ? $"{ReferenceCount} and {SampleCount} pictures do not determine a covariance of {Dimension} dimensions: the distance is far too large and depends on the counts, so compare it at equal counts only, and trust KID instead."
+        ? $"{ReferenceCount} and {SampleCount} {Noun} do not determine a covariance of {Dimension} dimensions: the distance is far too large and depends on the counts, so compare it at equal counts only, and trust KID instead."
         : null;
 }

@@ -1,6 +1,8 @@
 using System.Globalization;
 using Graft.Charts;
 using Graft.Data;
+using Graft.Data.Ecg;
+using Graft.Evaluation.Ecg;
 using Graft.Formats.Images;
 
 namespace Graft.Evaluation;
@@ -13,12 +15,14 @@ public static class MemorisationPictures
     private const int PictureEdge = 96; // pixels that a small picture is enlarged to, about
     private const int FontScale = 2;
 
-    /// <summary>Both pictures by file name: <c>nearest.png</c> (where the samples are pictures) and <c>memorisation.png</c>.</summary>
+    /// <summary>Both pictures by file name: <c>nearest.png</c> (where the samples are pictures or ECGs) and <c>memorisation.png</c>.</summary>
     public static IReadOnlyDictionary<string, Picture> Of(Memorisation found)
     {
         var pictures = new Dictionary<string, Picture>();
         if (found.Samples is IImageSource)
             pictures["nearest.png"] = Nearest(found);
+        else if (found.Samples is EcgSource)
+            pictures["nearest.png"] = EcgPictures.Nearest(found);
         pictures["memorisation.png"] = Curve(found);
         return pictures;
     }

@@ -42,7 +42,7 @@ internal sealed class BestWeights : IDisposable
 
         (Step, Value) = (at, lowest);
         using var scope = new TensorScope();
-        _kept = [.. stage.Trainable.Select(p =>
+        _kept = [.. stage.State.Select(p =>
         {
             if (!file.Contains(p.Name) || !file.Describe(p.Name).Shape.AsSpan().SequenceEqual(p.Value.Shape))
                 throw new InputException($"The file {_path} has no {p.Name} of {p.Value}: it belongs to another network.");
@@ -64,11 +64,11 @@ internal sealed class BestWeights : IDisposable
         using var mode = Autograd.NoGrad();
         using var scope = new TensorScope();
         Forget();
-        _kept = [.. _stage.Trainable.Select(p => p.Value.Detach().Clone().Keep())];
+        _kept = [.. _stage.State.Select(p => p.Value.Detach().Clone().Keep())];
         (Step, Value) = (step, value);
         if (_path is not null)
         {
-            WeightFile.Write(_path, _stage.Trainable, new Dictionary<string, string>
+            WeightFile.Write(_path, _stage.State, new Dictionary<string, string>
             {
                 ["step"] = step.ToString(CultureInfo.InvariantCulture), ["validation"] = value.ToString("R", CultureInfo.InvariantCulture),
             });
@@ -79,8 +79,8 @@ internal sealed class BestWeights : IDisposable
     internal void Restore()
     {
         using var mode = Autograd.NoGrad();
-        for (var i = 0; i < _kept.Length; i++)
-            _stage.Trainable[i].Value.CopyFrom(_kept[i]);
+        foreach (var (kept, place) in _kept.Zip(_stage.State))
+            place.Value.CopyFrom(kept);
     }
 
     /// <inheritdoc/>

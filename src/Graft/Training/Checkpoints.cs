@@ -34,7 +34,7 @@ internal sealed class Checkpoints(string folder)
         Directory.CreateDirectory(temporary);
         using (optimiser.ApplyAverage())
             stage.Save(temporary);
-        var weights = stage.Trainable.Select(p => p with { Name = $"weights.{p.Name}" });
+        var weights = stage.State.Select(p => p with { Name = $"weights.{p.Name}" });
         WeightFile.Write(Path.Combine(temporary, TensorFile), weights.Concat(optimiser.State()));
         var state = new JsonObject
         {
@@ -67,7 +67,7 @@ internal sealed class Checkpoints(string folder)
         }
 
         using var tensors = WeightFile.Open(Path.Combine(path, TensorFile));
-        var weights = stage.Trainable.Select(p => p with { Name = $"weights.{p.Name}" });
+        var weights = stage.State.Select(p => p with { Name = $"weights.{p.Name}" });
         foreach (var (name, value) in weights.Concat(optimiser.State()))
         {
             using var scope = new TensorScope();

@@ -45,6 +45,9 @@ public sealed record TrainingStage
     /// <summary>What the optimiser changes; everything else stays.</summary>
     public required IReadOnlyList<NamedTensor> Trainable { get; init; }
 
+    /// <summary>What training passes change without gradients, as running statistics of batch norms: a checkpoint holds it too.</summary>
+    public IReadOnlyList<NamedTensor> Buffers { get; init; } = [];
+
     /// <summary>The data.</summary>
     public required IBatchSource Data { get; init; }
 
@@ -68,6 +71,9 @@ public sealed record TrainingStage
     /// not its best. Read every <see cref="TrainingOptions.ValidateEvery"/> steps.
     /// </summary>
     public Func<double>? Validate { get; init; }
+
+    /// <summary>What the best weights and checkpoints keep: <see cref="Trainable"/> and <see cref="Buffers"/>.</summary>
+    internal IEnumerable<NamedTensor> State => Trainable.Concat(Buffers);
 
     /// <summary>Settings of the loop that are this stage's own; null: the method's.</summary>
     public TrainingOptions? Options { get; init; }

@@ -76,6 +76,10 @@ public sealed class EcgRecord
         ? With(_samples, LeadCount, split)
         : throw new InvalidOperationException($"The record '{Name}' is marked {Split} already.");
 
+    /// <summary>The same record under another name.</summary>
+    internal EcgRecord WithName(string name) =>
+        new(name, _samples, LeadCount, Split) { Fold = Fold, Age = Age, Sex = Sex, Statements = Statements };
+
     private EcgRecord With(float[] samples, int leads, EcgSplit split) =>
         new(Name, samples, leads, split) { Fold = Fold, Age = Age, Sex = Sex, Statements = Statements };
 }

@@ -138,6 +138,29 @@ public class EcgSet
     /// <exception cref="InputException">No record is marked for training.</exception>
     public EcgTrainingSet ForTraining() => EcgTrainingSet.From(this);
 
+    /// <summary>Throws unless two sets have the same leads and rate.</summary>
+    /// <exception cref="InputException">They do not; the sentence says in what they differ.</exception>
+    internal static void CheckComparable(EcgSet first, EcgSet second)
+    {
+        if (!first.Leads.SequenceEqual(second.Leads))
+            throw Differ(first, second, $"in their leads ({string.Join(", ", first.Leads)}; {string.Join(", ", second.Leads)})");
+        if (first.SamplingRate != second.SamplingRate)
+            throw Differ(first, second, FormattableString.Invariant($"in their rate ({first.SamplingRate} and {second.SamplingRate} Hz)"));
+    }
+
+    /// <summary>Throws unless two sets have the same leads, rate, unit and classes.</summary>
+    /// <exception cref="InputException">They do not; the sentence says in what they differ.</exception>
+    internal static void CheckAlike(EcgSet first, EcgSet second)
+    {
+        CheckComparable(first, second);
+        if (first.Unit != second.Unit)
+            throw Differ(first, second, $"in their unit ({first.Unit}; {second.Unit})");
+        if (!first.Classes.SequenceEqual(second.Classes))
+            throw Differ(first, second, $"in their classes ({Formats.FileFault.Shorten(string.Join(", ", first.Classes))}; {Formats.FileFault.Shorten(string.Join(", ", second.Classes))})");
+    }
+
+    private static InputException Differ(EcgSet first, EcgSet second, string how) => new($"{first.Card.Name} and {second.Card.Name} differ {how}: prepare both alike.");
+
     /// <summary>Size and origin in words.</summary>
     public override string ToString() =>
         FormattableString.Invariant($"{Count} records of {Card.Name}: {Leads.Count} leads, {SamplingRate} Hz, {(SampleCount is { } n ? $"{n} samples" : "of different lengths")}, in {Unit}");
@@ -163,5 +186,20 @@ public sealed class EcgTrainingSet : EcgSet
         return records.Length > 0
             ? new EcgTrainingSet(set.Card, records)
             : throw new InputException($"No record of {set.Card.Name} is marked for training; say first how many are, and hold the others out.");
+    }
+
+    /// <summary>The records of two sets in one, those of the second after those of the first.</summary>
+    /// <param name="first">Its card is the new set's.</param>
+    /// <param name="second">With the same leads, rate, unit and classes; names that the first has too get a mark.</param>
+    /// <exception cref="InputException">The sets do not fit together.</exception>
+    public static EcgTrainingSet Join(EcgTrainingSet first, EcgTrainingSet second)
+    {
+        ArgumentNullException.ThrowIfNull(first);
+        ArgumentNullException.ThrowIfNull(second);
+        CheckAlike(first, second);
+        var names = first.Records.Select(r => r.Name).ToHashSet(StringComparer.Ordinal);
+        return new EcgTrainingSet(
+            first.Card with { Name = $"{first.Card.Name} and {second.Card.Name}" },
+            [.. first.Records, .. second.Records.Select(r => names.Contains(r.Name) ? r.WithName($"{second.Card.Name}/{r.Name}") : r)]);
     }
 }

@@ -34,6 +34,15 @@ public sealed record RrIntervals
         ? Math.Sqrt(Differences.Average(d => d * d)) / Seconds.Average()
         : double.NaN;
 
+    /// <summary>The standard deviation of the intervals in seconds (SDNN, divisor n - 1).</summary>
+    public double Sdnn => Variation * (Seconds.Count > 0 ? Seconds.Average() : double.NaN);
+
+    /// <summary>The root mean square of differences between neighbouring intervals in seconds (RMSSD).</summary>
+    public double Rmssd => Seconds.Count >= 2 ? Math.Sqrt(Differences.Average(d => d * d)) : double.NaN;
+
+    /// <summary>Whether there are beats enough for a rhythm: three, so that two intervals can be compared.</summary>
+    public bool HasRhythm => Seconds.Count >= 2;
+
     /// <summary>The share of neighbouring intervals that differ by more than 50 ms (pNN50).</summary>
     public double Nn50 => Seconds.Count >= 2 ? Differences.Average(d => Math.Abs(d) > 0.05 ? 1.0 : 0.0) : double.NaN;
 
