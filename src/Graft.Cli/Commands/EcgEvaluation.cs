@@ -70,9 +70,9 @@ internal sealed class EcgEvaluation
         samples = samples.WithClasses(classes);
         var input = new EvaluationInput
         {
-            Samples = new EcgSource(samples),
-            Target = new EcgSource(test.WithClasses(classes), $"{test} (test)"),
-            Training = new EcgSource(training.WithClasses(classes).ForTraining(), $"{training.Of(EcgSplit.Train)} (training)"),
+            Samples = new EcgItems(samples),
+            Target = new EcgItems(test.WithClasses(classes), $"{test} (test)"),
+            Training = new EcgItems(training.WithClasses(classes).ForTraining(), $"{training.Of(EcgSplit.Train)} (training)"),
             Seed = asked.Seed,
         };
         IMetric[] plain = [.. EvaluationReport.MetricsOf(input), .. networks.Metrics];

@@ -61,7 +61,7 @@ public static class SampleSources
     /// <param name="indices">Which, at least one, 0 to the set's count - 1.</param>
     public static ISampleSource Subset(this ISampleSource source, IReadOnlyList<int> indices) =>
         source is IImageSource images ? new ImageSubset(images, indices)
-        : source is EcgSource ecgs ? ecgs.Choose(indices)
+        : source is EcgItems ecgs ? ecgs.Choose(indices)
         : new SampleSubset(source, indices);
 
     /// <summary>Every item as a row, in double precision, [N, elements].</summary>
@@ -80,5 +80,5 @@ public static class SampleSources
     }
 
     /// <summary>What its items are called in messages.</summary>
-    internal static string Noun(this ISampleSource source) => source is IImageSource ? "pictures" : source is EcgSource ? "records" : "items";
+    internal static string Noun(this ISampleSource source) => source is IImageSource ? "pictures" : source is EcgItems ? "records" : "items";
 }

@@ -19,7 +19,7 @@ public sealed record EvaluationReport
     public static IReadOnlyList<IMetric> MetricsOf(EvaluationInput input)
     {
         ArgumentNullException.ThrowIfNull(input);
-        return input.Samples is IImageSource ? Metrics : input.Samples is EcgSource ? EcgMetrics.Of() : PointMetrics.Of(input.Target);
+        return input.Samples is IImageSource ? Metrics : input.Samples is EcgItems ? EcgMetrics.Of() : PointMetrics.Of(input.Target);
     }
 
     /// <summary>What was judged.</summary>

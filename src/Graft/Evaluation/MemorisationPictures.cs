@@ -21,7 +21,7 @@ public static class MemorisationPictures
         var pictures = new Dictionary<string, Picture>();
         if (found.Samples is IImageSource)
             pictures["nearest.png"] = Nearest(found);
-        else if (found.Samples is EcgSource)
+        else if (found.Samples is EcgItems)
             pictures["nearest.png"] = EcgPictures.Nearest(found);
         pictures["memorisation.png"] = Curve(found);
         return pictures;

@@ -21,7 +21,7 @@ public static class SampleFile
     private const string LabelColumn = "label";
     private const string Samples = "samples";
     private const string Labels = "labels";
-    private const string EcgKey = "ecg";
+    internal const string EcgKey = "ecg";
     private static readonly CsvReaderOptions Strict = new()
     {
         Separator = ',',
@@ -199,7 +199,8 @@ public static class SampleFile
     private static SampleSet Made(string path, ItemShape shape, float[] values, int[]? labels, EcgCard? card = null, float[]? sets = null) =>
         new(shape, values, $"{values.Length / shape.Elements} items of {shape} from '{path}'", labels, card?.Classes) { Ecg = card, LabelSets = sets };
 
-    private static EcgCard ReadCard(string path, string text, ItemShape shape)
+    /// <summary>What a file says of its ECGs.</summary>
+    internal static EcgCard ReadCard(string path, string text, ItemShape shape)
     {
         try
         {

@@ -23,8 +23,9 @@ public sealed record EcgSampleOptions
 
 /// <summary>
 /// Generated ECGs in a safetensors file, the form of <see cref="SampleFile"/>: <c>samples</c> float32 [N, leads, T] and, with labels,
-/// <c>labels</c>: int64 [N], the class of each, or [N, classes], 0 or 1 (int64, uint8 or float32). Metadata, all optional: <c>leads</c> and <c>classes</c> (names with blanks between),
-/// <c>sampling_rate_hz</c>, <c>unit</c>. Without <c>labels</c>, a CSV file of the same name beside it may give them: a column for each class, a line of 0
+/// <c>labels</c>: int64 [N], the class of each, or [N, classes], 0 or 1 (int64, uint8 or float32). The header's <c>ecg</c> says what they
+/// are; files of other programs may say it by <c>leads</c> and <c>classes</c> (names with blanks between), <c>sampling_rate_hz</c> and
+/// <c>unit</c>, all optional. Without <c>labels</c>, a CSV file of the same name beside it may give them: a column for each class, a line of 0
 /// and 1 for each record.
 /// </summary>
 public static class EcgSampleFile
@@ -47,7 +48,7 @@ public static class EcgSampleFile
         if (entry.Type != DType.Float32 || entry.Shape.Length != 3 || entry.Shape.Contains(0) || entry.Shape[1] * entry.Shape[2] > Array.MaxLength / sizeof(float) || entry.Shape[0] > int.MaxValue)
             throw new InputException($"The tensor '{Samples}' of '{path}' is {entry.Type} [{string.Join(", ", entry.Shape)}]: float32 [N, leads, samples] is due for ECGs.");
         var (total, leads, length) = ((int)entry.Shape[0], (int)entry.Shape[1], (int)entry.Shape[2]);
-        var card = Card(path, file, leads, options);
+        var card = Card(path, file, leads, length, options);
         var statements = Statements(path, file, total, ref card);
         var records = new EcgRecord[Math.Min(total, options.MaxCount ?? total)];
         for (var i = 0; i < records.Length; i++)
@@ -66,12 +67,8 @@ public static class EcgSampleFile
     /// <param name="set">At least one record, all of one length.</param>
     public static void Write(string path, EcgSet set)
     {
-        var source = new EcgSource(set);
-        var metadata = new Dictionary<string, string>
-        {
-            ["leads"] = string.Join(' ', set.Leads), ["classes"] = string.Join(' ', set.Classes),
-            ["sampling_rate_hz"] = set.SamplingRate.ToString("R", CultureInfo.InvariantCulture), ["unit"] = set.Unit,
-        };
+        var source = new EcgItems(set);
+        var metadata = new Dictionary<string, string> { [SampleFile.EcgKey] = set.Card.ToJson().ToJsonString() };
         var tensors = new List<TensorData>
         {
             new(Samples, DType.Float32, [set.Count, .. source.ItemShape.Sizes], stream =>
@@ -82,15 +79,17 @@ public static class EcgSampleFile
         };
         if (set.Classes.Count > 0)
         {
-            byte[] labels = [.. Enumerable.Range(0, set.Count).SelectMany(set.MultiHot).Select(l => (byte)l)];
-            tensors.Add(new(Labels, DType.UInt8, [set.Count, set.Classes.Count], labels));
+            float[] labels = [.. Enumerable.Range(0, set.Count).SelectMany(set.MultiHot)];
+            tensors.Add(new(Labels, DType.Float32, [set.Count, set.Classes.Count], stream => stream.Write(MemoryMarshal.AsBytes<float>(labels))));
         }
 
         SafetensorsWriter.Write(path, metadata, tensors);
     }
 
-    private static EcgCard Card(string path, SafetensorsFile file, int count, EcgSampleOptions options)
+    private static EcgCard Card(string path, SafetensorsFile file, int count, int length, EcgSampleOptions options)
     {
+        if (file.Metadata.TryGetValue(SampleFile.EcgKey, out var said))
+            return SampleFile.ReadCard(path, said, new ItemShape(count, length));
         var like = options.Like;
         var leads = options.Leads ?? Names(file, "leads")
             ?? (like?.Leads.Count == count ? like.Leads : count == EcgLeads.Standard.Count ? EcgLeads.Standard : count == EcgLeads.Independent.Count ? EcgLeads.Independent : null)

@@ -33,7 +33,7 @@ public sealed class EcgDistance(double reach = EcgDistance.Reach) : ISampleDista
     /// <inheritdoc/>
     public double[,] Between(ISampleSource a, ISampleSource b, CancellationToken cancellationToken = default)
     {
-        var (first, second) = (EcgSource.Of(a, $"The distance '{Name}' compares"), EcgSource.Of(b, $"The distance '{Name}' compares"));
+        var (first, second) = (EcgItems.Of(a, $"The distance '{Name}' compares"), EcgItems.Of(b, $"The distance '{Name}' compares"));
         EcgSet.CheckComparable(first, second);
         if (a.ItemShape != b.ItemShape)
             throw new InputException($"Records of {a.ItemShape} ({a.Description}) cannot be compared with records of {b.ItemShape} ({b.Description}): bring them to one length.");

@@ -24,7 +24,7 @@ public sealed class EcgFeatureSpace(XResNet1d network) : IFeatureSpace
     /// <inheritdoc/>
     public FeatureSet Of(ISampleSource items, CancellationToken cancellationToken = default)
     {
-        var set = EcgSource.Of(items, $"The network {Name} looks at");
+        var set = EcgItems.Of(items, $"The network {Name} looks at");
         if (_known.TryGetValue(set, out var known))
             return known;
         var features = new FeatureSet

@@ -35,7 +35,7 @@ public sealed class LeadEquationsMetric : IMetric
     {
         ArgumentNullException.ThrowIfNull(input);
         const string Need = "Lead equations are those of";
-        var (samples, target) = (EcgSource.Of(input.Samples, Need), EcgSource.Of(input.Target, Need));
+        var (samples, target) = (EcgItems.Of(input.Samples, Need), EcgItems.Of(input.Target, Need));
         const string Space = "limb leads, scales refitted to each record";
         if (EcgLeads.Limb.Any(lead => !samples.Leads.Contains(lead) || !target.Leads.Contains(lead)))
         {

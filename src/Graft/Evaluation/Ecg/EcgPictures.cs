@@ -15,7 +15,7 @@ public static class EcgPictures
     public static Picture Nearest(Memorisation found)
     {
         ArgumentNullException.ThrowIfNull(found);
-        var (samples, training) = (EcgSource.Of(found.Samples, "Paper shows"), EcgSource.Of(found.Training, "Paper shows"));
+        var (samples, training) = (EcgItems.Of(found.Samples, "Paper shows"), EcgItems.Of(found.Training, "Paper shows"));
         var order = Enumerable.Range(0, found.Nearest.Count).OrderBy(i => found.Nearest[i].Distance).Take(Shown).ToArray();
         var paper = new EcgPaper { Scale = 3 };
         return paper.Beside(

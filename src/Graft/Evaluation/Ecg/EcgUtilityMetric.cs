@@ -24,9 +24,9 @@ public sealed class EcgUtilityMetric(EcgUtilityOptions? options = null, Training
         const string Need = "A classifier of ECGs is trained on";
         var how = _options with { Training = _options.Training with { Seed = input.Seed } };
         var found = EcgUtility.Measure(
-            EcgTrainingSet.From(EcgSource.Of(input.Training, Need)),
-            EcgTrainingSet.From(EcgSource.Of(input.Samples, Need)),
-            EcgSource.Of(input.Target, Need),
+            EcgTrainingSet.From(EcgItems.Of(input.Training, Need)),
+            EcgTrainingSet.From(EcgItems.Of(input.Samples, Need)),
+            EcgItems.Of(input.Target, Need),
             how,
             (run ?? new TrainingRun()) with { CancellationToken = cancellationToken });
         EcgTraining[] trainings = [found.Real, found.Synthetic, found.Both];

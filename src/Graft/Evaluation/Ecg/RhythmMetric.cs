@@ -37,7 +37,7 @@ public sealed class RhythmMetric : IMetric
     {
         ArgumentNullException.ThrowIfNull(input);
         const string Need = "Rhythm is that of";
-        var (samples, target, training) = (EcgSource.Of(input.Samples, Need), EcgSource.Of(input.Target, Need), EcgSource.Of(input.Training, Need));
+        var (samples, target, training) = (EcgItems.Of(input.Samples, Need), EcgItems.Of(input.Target, Need), EcgItems.Of(input.Training, Need));
         EcgSet.CheckComparable(samples, target);
         EcgSet.CheckComparable(samples, training);
         var lead = Lead(samples.Leads);

@@ -9,8 +9,8 @@ namespace Graft.Tests.Evaluation.Ecg;
 
 public sealed class EcgJudgementTests
 {
-    private static readonly EcgSource Real = new(TinyEcgs.Set(12, EcgSplit.Train).ForTraining());
-    private static readonly EcgSource Test = new(TinyEcgs.Set(10, EcgSplit.Test, seed: 2, "t"));
+    private static readonly EcgItems Real = new(TinyEcgs.Set(12, EcgSplit.Train).ForTraining());
+    private static readonly EcgItems Test = new(TinyEcgs.Set(10, EcgSplit.Test, seed: 2, "t"));
 
     private static readonly EcgUtilityOptions Quick = new()
     {
@@ -26,7 +26,7 @@ public sealed class EcgJudgementTests
         var card = CraftedEcg.Card(100, "mV", "I", "V1");
         double Wave(int lead, double t) => Math.Sin(2 * Math.PI * (lead + 1) * t) + (0.5 * Math.Sin(2 * Math.PI * 0.7 * (lead + 2) * t * t));
         var set = CraftedEcg.Set(card, 400, Wave, (lead, t) => 3 + (2 * Wave(lead, t - 0.1)), (lead, t) => Math.Cos(2 * Math.PI * 3.3 * t * (lead + 1)));
-        var source = new EcgSource(set);
+        var source = new EcgItems(set);
         var found = new EcgDistance().Between(source, source);
         for (var i = 0; i < 3; i++)
             found[i, i].ShouldBe(0);
@@ -41,7 +41,7 @@ public sealed class EcgJudgementTests
         new EcgDistance(0).Between(source, source)[0, 1].ShouldBe(Plain(set, 0, 1, 0), 1e-4);
         Plain(set, 0, 1, 0).ShouldBeGreaterThan(0.5);
         new EcgDistance().Name.ShouldBe("root mean square of z-scored leads, best shift within 0.25 s");
-        var other = new EcgSource(CraftedEcg.Set(CraftedEcg.Card(50, "mV", "I", "V1"), 400, Wave));
+        var other = new EcgItems(CraftedEcg.Set(CraftedEcg.Card(50, "mV", "I", "V1"), 400, Wave));
         Should.Throw<InputException>(() => new EcgDistance().Between(source, other)).Message.ShouldContain("in their rate (100 and 50 Hz)");
     }
 
@@ -51,7 +51,7 @@ public sealed class EcgJudgementTests
         // Four copies of training records, moved by 0.1 s at most, and six that are new.
         EcgRecord[] copies = [.. Enumerable.Range(0, 4).Select(i => new EcgRecord($"c{i}", Moved(Real.Set[i], 3 * i), 12, EcgSplit.Train))];
         EcgSet samples = new(Real.Set.Card, [.. copies, .. TinyEcgs.Set(6, EcgSplit.Train, seed: 7, "n").Records]);
-        var input = new EvaluationInput { Samples = new EcgSource(samples), Target = Test, Training = Real, Seed = 1 };
+        var input = new EvaluationInput { Samples = new EcgItems(samples), Target = Test, Training = Real, Seed = 1 };
         var found = new MemorisationMetric(new MemorisationOptions { Distance = new EcgDistance(0.1) }).Measure(input);
         var share = found.Values.Single(v => v.Name == "memorised_share");
         share.Value!.Value.ShouldBe(0.4, 1e-12);
@@ -67,7 +67,7 @@ public sealed class EcgJudgementTests
         // All samples beat twice as fast as half of the target's records; one has no beats at all.
         var fast = TinyEcgs.Set(8, EcgSplit.Train, seed: 3).Where(r => r.Statements.Count > 0);
         EcgSet samples = new(fast.Card, [.. fast.Records, new EcgRecord("flat", new float[12 * 500], 12)]);
-        var found = new RhythmMetric().Measure(new EvaluationInput { Samples = new EcgSource(samples), Target = Test, Training = Real });
+        var found = new RhythmMetric().Measure(new EvaluationInput { Samples = new EcgItems(samples), Target = Test, Training = Real });
         double Value(string name) => found.Values.Single(v => v.Name == name).Value!.Value;
         Value("no_rhythm_share").ShouldBe(0.2, 1e-12);
         Value("no_rhythm_share_of_target").ShouldBe(0);
@@ -90,12 +90,12 @@ public sealed class EcgJudgementTests
         // The noise of these records is independent in each lead: only the share matters that the beats' energy leaves it.
         EcgRecord bad = new("bad", [.. good[0].Samples.ToArray().Select((v, k) => k / 500 == 2 ? (float)Math.Sin(k) : v)], 12);
         EcgSet samples = new(good.Card, [.. good.Records, bad]);
-        var found = new LeadEquationsMetric().Measure(new EvaluationInput { Samples = new EcgSource(samples), Target = Test, Training = Real });
+        var found = new LeadEquationsMetric().Measure(new EvaluationInput { Samples = new EcgItems(samples), Target = Test, Training = Real });
         var due = LeadEquations.Of(samples).Refitted;
         found.Values[0].Value!.Value.ShouldBe(due.Count(r => r > 1e-3) / 5.0, 1e-12);
         due[4].ShouldBeGreaterThan(0.01);
         due[0].ShouldBeLessThan(0.01);
-        var eight = new EcgSource(samples.Prepare(new ChooseLeads(EcgLeads.Independent)));
+        var eight = new EcgItems(samples.Prepare(new ChooseLeads(EcgLeads.Independent)));
         found = new LeadEquationsMetric().Measure(new EvaluationInput { Samples = eight, Target = eight, Training = eight });
         found.Values[0].Value.ShouldBeNull();
         found.Notes[0].ShouldContain("not all six limb leads");
@@ -142,14 +142,14 @@ public sealed class EcgJudgementTests
     {
         using var network = XResNet1d.Create(Quick.Network.For(Real.Set.Card), 1);
         var space = new EcgFeatureSpace(network);
-        var input = new EvaluationInput { Samples = new EcgSource(TinyEcgs.Set(6, EcgSplit.Train, seed: 4)), Target = Test, Training = Real };
+        var input = new EvaluationInput { Samples = new EcgItems(TinyEcgs.Set(6, EcgSplit.Train, seed: 4)), Target = Test, Training = Real };
         var reports = space.Metrics.Select(m => m.Measure(input)).ToArray();
         reports.Select(r => r.Metric).ShouldBe(["frechet_xresnet1d-small", "kernel_xresnet1d-small", "precision_recall_xresnet1d-small"]);
         reports.ShouldAllBe(r => r.SpaceHash == network.Fingerprint());
-        reports[0].Values[0].Value!.Value.ShouldBe(FrechetDistance.Of(EcgClassification.Features(network, Test.Set), EcgClassification.Features(network, ((EcgSource)input.Samples).Set)).Distance, 1e-9);
+        reports[0].Values[0].Value!.Value.ShouldBe(FrechetDistance.Of(EcgClassification.Features(network, Test.Set), EcgClassification.Features(network, ((EcgItems)input.Samples).Set)).Distance, 1e-9);
         reports[0].Notes.ShouldContain("10 and 6 records do not determine a covariance of 8 dimensions: the distance is far too large and depends on the counts, so compare it at equal counts only, and trust KID instead.");
         space.Metrics[0].Measure(input with { Samples = Test }).Values[0].Value!.Value.ShouldBe(0, 1e-6);
-        Should.Throw<InputException>(() => space.Of(new EcgSource(Test.Set.Prepare(new ZScore())))).Message.ShouldContain("sees mV");
+        Should.Throw<InputException>(() => space.Of(new EcgItems(Test.Set.Prepare(new ZScore())))).Message.ShouldContain("sees mV");
     }
 
     [Fact]
@@ -169,7 +169,7 @@ public sealed class EcgJudgementTests
     public void A_report_holds_all_of_it()
     {
         using var folder = new TemporaryFolder();
-        var input = new EvaluationInput { Samples = new EcgSource(TinyEcgs.Set(6, EcgSplit.Train, seed: 4)), Target = Test, Training = Real, Seed = 2 };
+        var input = new EvaluationInput { Samples = new EcgItems(TinyEcgs.Set(6, EcgSplit.Train, seed: 4)), Target = Test, Training = Real, Seed = 2 };
         var quick = Quick with { Training = Quick.Training with { Steps = 3 } };
         var run = new TrainingRun { Folder = folder["trainings"], Resume = true };
         var report = EvaluationReport.Of(input, metrics: [.. EvaluationReport.MetricsOf(input), new EcgUtilityMetric(quick, run)]);
