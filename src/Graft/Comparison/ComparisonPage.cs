@@ -131,10 +131,11 @@ public static class ComparisonPage
         }.Draw());
     }
 
-    /// <summary>A value over the number of training items, a line for each row.</summary>
+    /// <summary>A value over the number of training items, a line for each row: grey for those that are no method.</summary>
     private static byte[] OverCounts(ComparisonTable table, ComparisonColumn column)
     {
         var targets = table.Recipe.Targets.Keys.Where(t => table.TrainingCount(t) is not null).OrderBy(t => table.TrainingCount(t)).ToList();
+        var beside = table.RowsOf(table.Recipe.Targets.Keys.First()).Count() - table.Recipe.Methods.Count;
         return ImageCodec.EncodePng(new Chart
         {
             Title = Ascii($"{column.Title} over training {table.Kind.Noun}"),
@@ -142,14 +143,16 @@ public static class ComparisonPage
             Series = [.. table.RowsOf(table.Recipe.Targets.Keys.First()).Select((row, i) => new Series
             {
                 Label = row,
-                Colour = Chart.Palette[i % Chart.Palette.Count],
-                Dashed = !table.Recipe.Methods.ContainsKey(row) || i >= Chart.Palette.Count,
+                Colour = i < beside ? Grey((byte)Math.Min(200, 80 + (60 * i))) : Chart.Palette[(i - beside) % Chart.Palette.Count],
+                Dashed = i - beside >= Chart.Palette.Count,
                 Points = [.. targets.Select(t => (X: Math.Log10(table.TrainingCount(t)!.Value), Y: table.At(t, row, table.Steps(row).Last(), column)?.Mean ?? double.NaN))],
             })],
             Width = 640,
             Height = 480,
         }.Draw());
     }
+
+    private static Rgb Grey(byte level) => new(level, level, level);
 
     private static byte[] Curve(ComparisonTable table, string target, ComparisonColumn column) => ImageCodec.EncodePng(new Chart
     {
