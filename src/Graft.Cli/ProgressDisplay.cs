@@ -18,7 +18,7 @@ internal static class ProgressDisplay
         report => work(new Inline<TrainingProgress>(p => report(
             p.Step,
             p.Steps,
-            string.Create(CultureInfo.InvariantCulture, $"loss {p.Loss:0.0000}  {p.ItemsPerSecond:0.0} images/s  {Time(p.Remaining)} left{Copies(p)}")))));
+            string.Create(CultureInfo.InvariantCulture, $"loss {p.Loss:0.0000}  {p.ItemsPerSecond:0.0} items/s  {Time(p.Remaining)} left{Copies(p)}")))));
 
     /// <summary>Runs a sampling and shows where it stands.</summary>
     internal static T Sample<T>(string title, Func<IProgress<(long Done, long Of)>, T> work)

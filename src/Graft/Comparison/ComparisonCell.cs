@@ -9,7 +9,7 @@ namespace Graft.Comparison;
 /// <param name="Target">The target's name.</param>
 /// <param name="Method">The method's name.</param>
 /// <param name="Seed">The seed.</param>
-/// <param name="Step">The step; 0: the source as it is.</param>
+/// <param name="Step">The step; 0: a row that is no method and was not trained, as the source as it is.</param>
 public sealed record ComparisonCell(string Target, string Method, long Seed, long Step)
 {
     /// <summary>The name that the source itself has in a comparison.</summary>
@@ -19,9 +19,10 @@ public sealed record ComparisonCell(string Target, string Method, long Seed, lon
 
     internal string File(string root) => Path.Combine(Folder(root), FormattableString.Invariant($"step-{Step:D6}.json"));
 
-    internal string Sheet(string root) => Path.ChangeExtension(File(root), ".png");
-
-    internal string Nearest(string root) => Path.ChangeExtension(File(root), null) + "-nearest.png";
+    /// <summary>The file of one of its pictures.</summary>
+    /// <param name="root">The comparison's folder.</param>
+    /// <param name="suffix">Which (<see cref="IComparisonKind.Pictures"/>).</param>
+    internal string Picture(string root, string suffix) => $"{Path.ChangeExtension(File(root), null)}{suffix}.png";
 
     /// <summary>What the finished cell says; null where it is not finished.</summary>
     /// <param name="recipe">The comparison.</param>
@@ -36,6 +37,8 @@ public sealed record ComparisonCell(string Target, string Method, long Seed, lon
         Require("samples", new JsonObject { ["count"] = recipe.Samples, ["sampler"] = sampler.Name, ["steps"] = sampler.Steps });
         if (Step > 0)
             Require("settings", recipe.SettingsOf(Method));
+        if (ComparisonKinds.Of(recipe).DataOf(recipe, this) is { } data)
+            Require("data", data);
         return json;
 
         void Require(string key, JsonObject due)

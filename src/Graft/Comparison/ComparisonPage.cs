@@ -7,7 +7,7 @@ using Graft.Formats.Images;
 
 namespace Graft.Comparison;
 
-/// <summary>A comparison as one HTML file that needs nothing else: tables, curves over training, sheets of samples, copied pictures.</summary>
+/// <summary>A comparison as one HTML file that needs nothing else: tables, curves over training, samples to look at.</summary>
 public static class ComparisonPage
 {
     private const string Style = """
@@ -20,16 +20,6 @@ public static class ComparisonPage
         img { image-rendering: pixelated; max-width: 100%; border: 1px solid #eee; }
         .sheet img { width: 420px; }
         """;
-
-    private static readonly (string Word, string Meaning)[] Meanings =
-    [
-        ("Fréchet", "distance between Gaussians fitted to the features of samples and of reference pictures: quality and variety in one number. FID only where the network is FID's."),
-        ("kernel", "the same question without Gaussians, unbiased for few pictures; may come out below 0. KID only where the network is FID's."),
-        ("intra", "mean distance between samples that resemble the same training picture (protocol of CDC): diversity. 0 is all copies."),
-        ("memorised", "share of samples nearer to a training picture than half of the median distance of these to each other."),
-        ("precision", "share of samples that lie among the reference pictures."),
-        ("recall", "share of reference pictures that lie among the samples."),
-    ];
 
     /// <summary>Writes <c>report.html</c> into the comparison's folder.</summary>
     /// <returns>The file.</returns>
@@ -50,11 +40,13 @@ public static class ComparisonPage
         html.Append(CultureInfo.InvariantCulture, $"<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>{Text(recipe.Name)}</title><style>{Style}</style>");
         html.Append(CultureInfo.InvariantCulture, $"<h1>{Text(recipe.Name)}</h1><p>{Text(recipe.About)}</p><p>{table.Progress.Done} of {table.Progress.Of} cells are finished. Source <code>{Text(recipe.Source)}</code>; {recipe.Samples} samples by {Text(recipe.Sampler)} with {recipe.SampleSteps} steps; seeds {string.Join(", ", recipe.Seeds)}: mean ± standard deviation over them.{(table.Command is null ? "" : $" Made again by <code>{Text(table.Command)}</code>.")}</p>");
         html.Append("<h2>What the numbers mean</h2><ul>");
-        foreach (var (word, meaning) in Meanings)
+        foreach (var (word, meaning) in table.Kind.Meanings)
             html.Append(CultureInfo.InvariantCulture, $"<li><b>{word}</b>: {Text(meaning)}</li>");
-        html.Append("</ul><p>The network that looked is in brackets; numbers of different networks, counts or targets cannot be compared.</p>");
+        html.Append(CultureInfo.InvariantCulture, $"</ul><p>{Text(table.Kind.Footing)}</p>");
         if (table.MarksMeaning.Length > 0)
             html.Append(CultureInfo.InvariantCulture, $"<p>{Text(table.MarksMeaning)}</p>");
+        foreach (var judge in table.Overviews)
+            Figure(html, OverCounts(table, judge), $"{judge.Title} over the number of training {table.Kind.Noun}, at step {recipe.At[^1]}", "");
         foreach (var target in recipe.Targets.Keys)
             Target(html, table, target);
         return html.Append("</html>\n").ToString();
@@ -65,7 +57,7 @@ public static class ComparisonPage
         var recipe = table.Recipe;
         html.Append(CultureInfo.InvariantCulture, $"<h2>{Text(target)}</h2>");
         Head(html, table);
-        foreach (var method in recipe.Methods.Keys.Prepend(ComparisonCell.SourceName))
+        foreach (var method in table.RowsOf(target))
         {
             foreach (var step in table.Steps(method).Where(s => table.Seconds(target, method, s) is not null))
                 Row(html, table, target, method, step, step);
@@ -83,7 +75,7 @@ public static class ComparisonPage
 
         foreach (var judge in table.Judges)
         {
-            if (table.Columns.FirstOrDefault(c => c.Value == ComparisonTable.Diversity && c.Space == judge.Space) is { } diversity)
+            if (table.Columns.FirstOrDefault(c => c.Value == table.Kind.Diversity && c.Space == judge.Space) is { } diversity)
                 Figure(html, Paths(table, target, judge, diversity), $"{judge.Title} (left is better) against {diversity.Title} (up is better), from step {recipe.At[0]} to {recipe.At[^1]}", "");
         }
 
@@ -93,14 +85,14 @@ public static class ComparisonPage
                 Figure(html, Curve(table, target, column), $"{column.Title} over training", "");
         }
 
-        foreach (var method in recipe.Methods.Keys)
+        foreach (var method in table.RowsOf(target))
         {
-            var cell = new ComparisonCell(target, method, recipe.Seeds[0], recipe.At[^1]);
+            var cell = new ComparisonCell(target, method, recipe.Seeds[0], table.Steps(method).Last());
             if (table.Cell(cell) is null)
                 continue;
             html.Append(CultureInfo.InvariantCulture, $"<h3>{Text(method)}, step {cell.Step}, seed {cell.Seed}</h3>");
-            Sheet(html, cell.Sheet(recipe.Out), "the first samples, none left out", "sheet");
-            Sheet(html, cell.Nearest(recipe.Out), "the most copied samples beside their nearest training pictures", "");
+            foreach (var (suffix, caption, style) in table.Kind.Pictures)
+                Sheet(html, cell.Picture(recipe.Out, suffix), caption, style);
         }
     }
 
@@ -108,7 +100,7 @@ public static class ComparisonPage
     {
         html.Append("<table><tr><th>method</th><th>step</th><th>seconds</th>");
         foreach (var column in table.Columns)
-            html.Append(CultureInfo.InvariantCulture, $"<th>{Text(column.Title)} {(column.Higher ? "↑" : "↓")}</th>");
+            html.Append(CultureInfo.InvariantCulture, $"<th>{Text(column.Heading)}</th>");
         html.Append("</tr>");
     }
 
@@ -138,6 +130,29 @@ public static class ComparisonPage
             Height = 400,
         }.Draw());
     }
+
+    /// <summary>A value over the number of training items, a line for each row: grey for those that are no method.</summary>
+    private static byte[] OverCounts(ComparisonTable table, ComparisonColumn column)
+    {
+        var targets = table.Recipe.Targets.Keys.Where(t => table.TrainingCount(t) is not null).OrderBy(t => table.TrainingCount(t)).ToList();
+        var beside = table.RowsOf(table.Recipe.Targets.Keys.First()).Count() - table.Recipe.Methods.Count;
+        return ImageCodec.EncodePng(new Chart
+        {
+            Title = Ascii($"{column.Title} over training {table.Kind.Noun}"),
+            XLabel = $"log10 of training {table.Kind.Noun}",
+            Series = [.. table.RowsOf(table.Recipe.Targets.Keys.First()).Select((row, i) => new Series
+            {
+                Label = row,
+                Colour = i < beside ? Grey((byte)Math.Min(200, 80 + (60 * i))) : Chart.Palette[(i - beside) % Chart.Palette.Count],
+                Dashed = i - beside >= Chart.Palette.Count,
+                Points = [.. targets.Select(t => (X: Math.Log10(table.TrainingCount(t)!.Value), Y: table.At(t, row, table.Steps(row).Last(), column)?.Mean ?? double.NaN))],
+            })],
+            Width = 640,
+            Height = 480,
+        }.Draw());
+    }
+
+    private static Rgb Grey(byte level) => new(level, level, level);
 
     private static byte[] Curve(ComparisonTable table, string target, ComparisonColumn column) => ImageCodec.EncodePng(new Chart
     {

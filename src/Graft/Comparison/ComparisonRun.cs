@@ -1,12 +1,9 @@
 using System.Diagnostics;
 using System.Reflection;
 using System.Text.Json.Nodes;
-using Graft.Data;
-using Graft.Evaluation;
 using Graft.Formats;
 using Graft.Formats.Images;
 using Graft.Recipes;
-using Graft.Sampling;
 using Graft.Torch;
 using Graft.Training;
 using Microsoft.Extensions.Logging;
@@ -16,52 +13,54 @@ namespace Graft.Comparison;
 /// <summary>Runs the cells of a comparison that are not there yet. What is finished stays; a cell that was begun goes on at its checkpoint.</summary>
 public sealed class ComparisonRun : IDisposable
 {
-    private const int SheetPictures = 64;
     private readonly CompareRecipe _recipe;
     private readonly TrainingRun _run;
     private readonly DiffusionModel _source;
     private readonly string _fingerprint;
-    private readonly FeatureSpaces? _spaces;
-    private readonly Dictionary<string, (IImageSource Training, IImageSource? Reference)> _targets = [];
+    private readonly IComparisonKind _kind;
+    private readonly IComparisonBench _bench;
 
-    /// <summary>Opens source, targets and feature networks.</summary>
+    /// <summary>Opens source, targets and what measures them.</summary>
     /// <param name="recipe">What is compared.</param>
     /// <param name="run">How it is followed.</param>
     /// <exception cref="InputException">Something is missing or does not fit.</exception>
     public ComparisonRun(CompareRecipe recipe, TrainingRun run)
     {
         recipe.Check();
-        (_recipe, _run) = (recipe, run);
+        (_recipe, _run, _kind) = (recipe, run, ComparisonKinds.Of(recipe));
         foreach (var (name, target) in recipe.Targets)
         {
             target.Training.Require(recipe.Name, $"targets.{name}.training");
             target.Reference?.Require(recipe.Name, $"targets.{name}.reference");
         }
 
-        var device = Device.Parse(recipe.Device);
-        _source = DiffusionModel.Load(recipe.Source, device);
+        _source = DiffusionModel.Load(recipe.Source, Device.Parse(recipe.Device));
         try
         {
-            foreach (var (name, target) in recipe.Targets)
-                _targets[name] = (Open(target.Training), target.Reference is { } reference ? Open(reference) : null);
-            _spaces = new FeatureSpaces(recipe.Features, device, text => run.Logger.LogWarning("{Warning}", text));
             _fingerprint = _source.Fingerprint();
+            _bench = _kind.Open(recipe, _source, run);
         }
         catch
         {
-            Dispose();
+            _source.Dispose();
             throw;
         }
-
-        IImageSource Open(DataOptions data) => data.Open(_source.Shape, text => run.Logger.LogWarning("{Warning}", text), run.CancellationToken);
     }
 
     /// <summary>Every cell, in the order in which they run.</summary>
     public static IEnumerable<ComparisonCell> Cells(CompareRecipe recipe)
     {
         ArgumentNullException.ThrowIfNull(recipe);
-        foreach (var target in recipe.Targets.Keys)
-            yield return new ComparisonCell(target, ComparisonCell.SourceName, recipe.Seeds[0], 0);
+        var kind = ComparisonKinds.Of(recipe);
+        foreach (var seed in kind.SeedsBeside(recipe))
+        {
+            foreach (var target in recipe.Targets.Keys)
+            {
+                foreach (var row in kind.RowsBeside(recipe, target))
+                    yield return new ComparisonCell(target, row, seed, 0);
+            }
+        }
+
         foreach (var seed in recipe.Seeds)
         {
             foreach (var target in recipe.Targets.Keys)
@@ -91,15 +90,15 @@ public sealed class ComparisonRun : IDisposable
             Directory.CreateDirectory(cell.Folder(_recipe.Out));
             if (cell.Step == 0)
             {
-                Measure(cell, _source, 0);
+                Measure(cell, cell.Method == ComparisonCell.SourceName ? _source : null, run: null);
                 finished?.Invoke();
                 continue;
             }
 
             var run = Path.Combine(cell.Folder(_recipe.Trainings), "run");
             var method = _recipe.CreateMethod(cell.Method, cell.Seed, cell.Step);
-            using var model = method.Adapt(_source, _targets[cell.Target].Training, _run with { Folder = run, Resume = Directory.Exists(run) });
-            Measure(cell, model, TrainingSeconds(run));
+            using var model = method.Adapt(_source, _bench.Training(cell), _run with { Folder = run, Resume = Directory.Exists(run) });
+            Measure(cell, model, run);
             finished?.Invoke();
         }
     }
@@ -116,21 +115,20 @@ public sealed class ComparisonRun : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        _spaces?.Dispose();
+        _bench.Dispose();
         _source.Dispose();
     }
 
-    private void Measure(ComparisonCell cell, DiffusionModel model, double trainingSeconds)
+    /// <param name="cell">The cell.</param>
+    /// <param name="model">Its model; null for a row that has none.</param>
+    /// <param name="run">The folder of its training; null where there was none.</param>
+    private void Measure(ComparisonCell cell, DiffusionModel? model, string? run)
     {
         var clock = Stopwatch.StartNew();
-        var (training, reference) = _targets[cell.Target];
-        var sampler = Sampler.Parse(_recipe.Sampler, _recipe.SampleSteps);
-        var samples = model.Sample(_recipe.Samples, sampler, cell.Seed, cancellationToken: _run.CancellationToken);
+        var (training, reference) = (_bench.Training(cell), _bench.Reference(cell));
+        var (samples, how) = _bench.Draw(cell, model);
         var sampling = clock.Elapsed.TotalSeconds;
-        var flip = cell.Step > 0 && _recipe.CreateMethod(cell.Method, cell.Seed, cell.Step).Training.Flip;
-        var input = new EvaluationInput { Samples = samples, Target = reference ?? training, Training = training, Mirrored = flip, Seed = cell.Seed };
-        var report = EvaluationReport.Of(
-            input, metrics: [.. EvaluationReport.Metrics.Concat(_spaces!.Metrics(flip)).Where(m => reference is not null || !m.ComparesSets)], cancellationToken: _run.CancellationToken);
+        var found = _bench.Measure(cell, model, samples, run);
         var json = new JsonObject
         {
             ["comparison"] = _recipe.Name,
@@ -138,27 +136,28 @@ public sealed class ComparisonRun : IDisposable
             ["method"] = cell.Method,
             ["seed"] = cell.Seed,
             ["step"] = cell.Step,
-            ["model"] = model.Fingerprint(),
+            ["model"] = model?.Fingerprint(),
             ["source"] = _fingerprint,
             ["settings"] = cell.Step == 0 ? null : _recipe.SettingsOf(cell.Method),
-            ["samples"] = new JsonObject { ["count"] = samples.Count, ["sampler"] = sampler.Name, ["steps"] = sampler.Steps },
-            ["training_pictures"] = training.Count,
-            ["reference_pictures"] = reference?.Count ?? 0,
-            ["training_seconds"] = Math.Round(trainingSeconds, 1),
+            ["samples"] = how,
+            [$"training_{_kind.Noun}"] = training.Count,
+            [$"reference_{_kind.Noun}"] = reference?.Count ?? 0,
+            ["training_seconds"] = Math.Round(run is null ? 0 : TrainingSeconds(run), 1),
             ["sampling_seconds"] = Math.Round(sampling, 1),
-            ["trained_parameters"] = model.Attachment is { } beside ? TorchRuntime.Run(() => beside.ParameterCount) : TorchRuntime.Run(() => model.Network.ParameterCount),
+            ["trained_parameters"] = TorchRuntime.Run(() => model?.Attachment?.ParameterCount ?? model?.Network.ParameterCount),
             ["graft"] = typeof(ComparisonRun).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion,
             ["threads"] = TorchRuntime.Threads,
-            ["metrics"] = new JsonObject(report.Reports.Select(r => KeyValuePair.Create(r.Metric, (JsonNode?)new JsonObject
+            ["metrics"] = new JsonObject(found.Reports.Select(r => KeyValuePair.Create(r.Metric, (JsonNode?)new JsonObject
             {
                 ["space"] = r.Space,
                 ["weights_sha256"] = r.SpaceHash,
                 ["values"] = new JsonObject(r.Values.Select(v => KeyValuePair.Create(v.Name, (JsonNode?)new JsonObject { ["value"] = v.Value, ["n"] = v.N }))),
             }))),
         };
-        AtomicFile.Write(cell.Sheet(_recipe.Out), stream => stream.Write(ImageCodec.EncodePng(samples.ToGrid(8, SheetPictures))));
-        var shown = report.Reports.Last(r => r.Pictures.Count > 0).Pictures.First(p => p.Key.StartsWith("nearest", StringComparison.Ordinal)).Value;
-        AtomicFile.Write(cell.Nearest(_recipe.Out), stream => stream.Write(ImageCodec.EncodePng(shown)));
+        if (_kind.DataOf(_recipe, cell) is { } data)
+            json.Insert(json.IndexOf("samples") + 1, "data", data);
+        foreach (var (suffix, picture) in found.Pictures)
+            AtomicFile.Write(cell.Picture(_recipe.Out, suffix), stream => stream.Write(ImageCodec.EncodePng(picture)));
         AtomicFile.WriteText(cell.File(_recipe.Out), json.ToJsonString(JsonStyle.Indented) + "\n");
     }
 

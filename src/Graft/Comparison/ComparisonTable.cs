@@ -10,26 +10,24 @@ namespace Graft.Comparison;
 /// <param name="Metric">The metric's name.</param>
 /// <param name="Value">The value's name within it.</param>
 /// <param name="Title">What a column is called.</param>
-/// <param name="Higher">Whether higher is better.</param>
-public sealed record ComparisonColumn(string Metric, string Value, string Title, bool Higher)
+/// <param name="Higher">Whether higher is better; null: neither, it is reported and decides nothing.</param>
+public sealed record ComparisonColumn(string Metric, string Value, string Title, bool? Higher)
 {
-    /// <summary>The feature network that looked, or <c>pixels</c>.</summary>
-    public string Space => Metric.Contains('_', StringComparison.Ordinal) ? Metric[(Metric.LastIndexOf('_') + 1)..] : "pixels";
+    /// <summary>The feature network that looked, or <c>pixels</c>; empty where items are compared in one way only.</summary>
+    public string Space { get; init; } = "";
+
+    /// <summary>The title, and an arrow to the better side.</summary>
+    internal string Heading => Higher switch
+    {
+        true => $"{Title} ↑",
+        false => $"{Title} ↓",
+        null => Title,
+    };
 }
 
 /// <summary>What the finished cells of a comparison say, gathered over seeds.</summary>
 public sealed class ComparisonTable
 {
-    internal const string Quality = "kernel_distance";
-    internal const string Diversity = "intra_distance";
-    internal const string Copies = "memorised_share";
-
-    private static readonly (string Value, string Title, bool Higher)[] Shown =
-    [
-        ("frechet_distance", "Fréchet", false), (Quality, "kernel", false), (Diversity, "intra", true),
-        (Copies, "memorised", false), ("precision", "precision", true), ("recall", "recall", true),
-    ];
-
     private readonly Dictionary<ComparisonCell, JsonObject> _cells = [];
 
     /// <summary>Reads the cells that are there.</summary>
@@ -38,18 +36,21 @@ public sealed class ComparisonTable
     public ComparisonTable(CompareRecipe recipe)
     {
         ArgumentNullException.ThrowIfNull(recipe);
-        Recipe = recipe;
+        (Recipe, Kind) = (recipe, ComparisonKinds.Of(recipe));
         foreach (var cell in ComparisonRun.Cells(recipe))
         {
             if (cell.Read(recipe) is { } json)
                 _cells[cell] = json;
         }
 
-        Columns = [.. ColumnsOf(_cells.Values)];
+        Columns = [.. ColumnsOf()];
     }
 
     /// <summary>The comparison.</summary>
     public CompareRecipe Recipe { get; }
+
+    /// <summary>What it looks at.</summary>
+    internal IComparisonKind Kind { get; }
 
     /// <summary>The command that makes the table again; null: it is not said.</summary>
     public string? Command { get; init; }
@@ -61,7 +62,7 @@ public sealed class ComparisonTable
     public (int Done, int Of) Progress => (_cells.Count, ComparisonRun.Cells(Recipe).Count());
 
     /// <summary>Steps at which a method was measured on a target.</summary>
-    public IEnumerable<long> Steps(string method) => method == ComparisonCell.SourceName ? [0L] : Recipe.At;
+    public IEnumerable<long> Steps(string method) => Recipe.Methods.ContainsKey(method) && method != ComparisonCell.SourceName ? Recipe.At : [0L];
 
     /// <summary>A value over the seeds; null where no cell is finished.</summary>
     public SeedSpread? At(string target, string method, long step, ComparisonColumn column) => SeedSpread.Of(
@@ -82,12 +83,15 @@ public sealed class ComparisonTable
     /// <param name="column">What is compared.</param>
     public Standing Against(string target, string method, long step, long baselineStep, ComparisonColumn column) =>
         Recipe.Baseline is { } baseline && method != baseline
-            && At(target, method, step, column) is { } own && At(target, baseline, baselineStep, column) is { } other
-            ? own.Against(other, column.Higher)
+            && column.Higher is { } higher && At(target, method, step, column) is { } own && At(target, baseline, baselineStep, column) is { } other
+            ? own.Against(other, higher)
             : Standing.Open;
 
-    /// <summary>What decides when a method was at its best: the kernel distance in each feature network; none without such networks.</summary>
-    public IEnumerable<ComparisonColumn> Judges => Columns.Where(c => c.Value == Quality);
+    /// <summary>
+    /// What decides when a method was at its best: of pictures the kernel distance in each feature network (none without such networks),
+    /// of points the sliced 2-Wasserstein distance.
+    /// </summary>
+    public IEnumerable<ComparisonColumn> Judges => Columns.Where(c => c.Value == Kind.Quality);
 
     /// <summary>The step at which a method's mean over the seeds was best; null where no cell is finished, or every one copies too much.</summary>
     /// <param name="target">The target.</param>
@@ -97,15 +101,15 @@ public sealed class ComparisonTable
     public long? BestStep(string target, string method, ComparisonColumn judge, double? copies = null)
     {
         ArgumentNullException.ThrowIfNull(judge);
-        var share = copies is null ? null : Columns.FirstOrDefault(c => c.Value == Copies && c.Space == judge.Space);
+        var share = copies is null ? null : Columns.FirstOrDefault(c => c.Value == Kind.Copies && c.Space == judge.Space);
         return Steps(method)
             .Where(s => At(target, method, s, judge) is not null && (share is null || At(target, method, s, share)?.Mean <= copies))
             .Select(s => (long?)s)
-            .MinBy(s => At(target, method, s!.Value, judge)!.Value.Mean * (judge.Higher ? -1 : 1));
+            .MinBy(s => At(target, method, s!.Value, judge)!.Value.Mean * (judge.Higher == true ? -1 : 1));
     }
 
     /// <summary>The ways in which each method is shown at its best: a heading, what decides, and the copies that are allowed.</summary>
-    internal IEnumerable<(string Heading, ComparisonColumn Judge, double? Copies)> Bests() => Judges.SelectMany(judge => new (string, ComparisonColumn, double?)[]
+    internal IEnumerable<(string Heading, ComparisonColumn Judge, double? Copies)> Bests() => Recipe.At.Count == 1 && !Kind.ShowsBestOfOneStep ? [] : Judges.SelectMany(judge => new (string, ComparisonColumn, double?)[]
     {
         ($"Each method at its lowest {judge.Title}", judge, null),
         (string.Create(CultureInfo.InvariantCulture, $"Each method at its lowest {judge.Title} with at most {Recipe.CopiesAtMost:0.#%} memorised"), judge, Recipe.CopiesAtMost),
@@ -130,16 +134,28 @@ public sealed class ComparisonTable
         text.AppendLine(CultureInfo.InvariantCulture, $"{Progress.Done} of {Progress.Of} cells are finished. Source `{Recipe.Source}`; {Recipe.Samples} samples, {Recipe.Sampler} with {Recipe.SampleSteps} steps; seeds {string.Join(", ", Recipe.Seeds)}: mean ± standard deviation over them.").AppendLine();
         if (MarksMeaning.Length > 0)
             text.AppendLine(MarksMeaning).AppendLine();
+        if (Kind.Legend.Length > 0)
+            text.AppendLine(Kind.Legend).AppendLine();
         if (Command is not null)
             text.AppendLine(CultureInfo.InvariantCulture, $"Made again by `{Command}`.").AppendLine();
+        foreach (var judge in Overviews)
+        {
+            text.AppendLine(CultureInfo.InvariantCulture, $"## {judge.Title} of every target, at step {Recipe.At[^1]}").AppendLine();
+            text.AppendLine($"| method | {string.Join(" | ", Recipe.Targets.Keys)} |");
+            text.AppendLine($"|---|{string.Concat(Enumerable.Repeat("---|", Recipe.Targets.Count))}");
+            foreach (var method in RowsOf(Recipe.Targets.Keys.First()))
+                text.AppendLine($"| {method} | {string.Join(" | ", Recipe.Targets.Keys.Select(t => Value(t, method, Steps(method).Last(), Steps(method).Last(), judge)))} |");
+            text.AppendLine();
+        }
+
         foreach (var target in Recipe.Targets.Keys)
         {
             var any = _cells.FirstOrDefault(c => c.Key.Target == target).Value;
             if (any is null)
                 continue;
-            text.AppendLine(CultureInfo.InvariantCulture, $"## {target}: {any["training_pictures"]} training pictures, {((int)any["reference_pictures"]! == 0 ? "none" : any["reference_pictures"])} for reference").AppendLine();
+            text.AppendLine(CultureInfo.InvariantCulture, $"## {target}: {any[$"training_{Kind.Noun}"]} training {Kind.Noun}, {((int)any[$"reference_{Kind.Noun}"]! == 0 ? "none" : any[$"reference_{Kind.Noun}"])} for reference").AppendLine();
             Head();
-            foreach (var method in Recipe.Methods.Keys.Prepend(ComparisonCell.SourceName))
+            foreach (var method in RowsOf(target))
             {
                 foreach (var step in Steps(method).Where(s => Cells(target, method, s).Any()))
                     Row(target, method, step, step);
@@ -161,7 +177,7 @@ public sealed class ComparisonTable
 
         void Head()
         {
-            text.AppendLine($"| method | step | seconds | {string.Join(" | ", Columns.Select(c => $"{c.Title} {(c.Higher ? "↑" : "↓")}"))} |");
+            text.AppendLine($"| method | step | seconds | {string.Join(" | ", Columns.Select(c => c.Heading))} |");
             text.AppendLine($"|---|---|---|{string.Concat(Enumerable.Repeat("---|", Columns.Count))}");
         }
 
@@ -183,6 +199,15 @@ public sealed class ComparisonTable
         ? $"▲ better and ▼ worse than {baseline} beyond the seeds: the worst seed of one is ahead of the best of the other. No mark: their ranges meet."
         : "";
 
+    /// <summary>Where the targets differ in their number of items only: what is shown of all of them side by side.</summary>
+    internal IEnumerable<ComparisonColumn> Overviews => Recipe.Targets.Count > 1 && Kind.IsOneDomain(Recipe) ? Judges : [];
+
+    /// <summary>The rows of a target: those that need no training, and the methods.</summary>
+    internal IEnumerable<string> RowsOf(string target) => Kind.RowsBeside(Recipe, target).Concat(Recipe.Methods.Keys);
+
+    /// <summary>How many items a target trains on; null where no cell is finished.</summary>
+    internal int? TrainingCount(string target) => (int?)_cells.FirstOrDefault(c => c.Key.Target == target).Value?[$"training_{Kind.Noun}"];
+
     /// <summary>Every cell as one JSON array.</summary>
     public JsonArray ToJson() => new([.. _cells.Values.Select(c => c.DeepClone())]);
 
@@ -198,18 +223,13 @@ public sealed class ComparisonTable
     private IEnumerable<JsonObject> Cells(string target, string method, long step) =>
         _cells.Where(c => c.Key.Target == target && c.Key.Method == method && c.Key.Step == step).Select(c => c.Value);
 
-    private static IEnumerable<ComparisonColumn> ColumnsOf(IEnumerable<JsonObject> cells)
+    private IEnumerable<ComparisonColumn> ColumnsOf()
     {
-        var metrics = cells.SelectMany(c => c["metrics"]!.AsObject()).GroupBy(m => m.Key).Select(g => g.First()).ToList();
+        var metrics = _cells.Values.SelectMany(c => c["metrics"]!.AsObject()).GroupBy(m => m.Key).Select(g => g.First()).ToList();
         foreach (var (metric, found) in metrics)
         {
-            foreach (var (value, title, higher) in Shown)
-            {
-                if (found!["values"]![value] is null)
-                    continue;
-                var column = new ComparisonColumn(metric, value, title, higher);
-                yield return column with { Title = $"{title} ({column.Space})" };
-            }
+            foreach (var measure in Kind.Measures.Where(m => found!["values"]![m.Value] is not null))
+                yield return Kind.ColumnOf(metric, measure);
         }
     }
 }

@@ -79,6 +79,9 @@ public sealed record CompareRecipe
         foreach (var name in Targets.Keys.Concat(Methods.Keys))
             Require(name.Length > 0 && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_'), $"has the name '{name}': letters, digits, - and _ can be part of a file name");
         _ = Sampling.Sampler.Parse(Sampler, SampleSteps);
+        foreach (var (name, target) in Targets)
+            Require(!target.DrawPerSeed || (target.Training.Mixture is not null && target.Reference is null or { Mixture: not null }), $"asks for other draws of {name} with each seed: only a mixture can be drawn, and targets.{name} names another kind of data");
+        Comparison.ComparisonKinds.Of(this).Check(this);
         foreach (var name in Methods.Keys)
             _ = CreateMethod(name, Seeds[0], At[^1]);
 
@@ -141,14 +144,38 @@ public sealed record CompareRecipe
 /// <summary>A target of a comparison.</summary>
 public sealed record CompareTarget
 {
-    /// <summary>The few pictures that are trained on.</summary>
+    /// <summary>The few pictures, or other items, that are trained on.</summary>
     public required DataOptions Training { get; init; }
 
     /// <summary>
-    /// Other pictures of the same domain, which nothing is trained on: what samples are held against. Null where there are none; then
-    /// there are no distances between sets, and diversity and copies alone are measured.
+    /// Other items of the same domain, which nothing is trained on: what samples are held against. Null where there are none; then
+    /// there are no distances between sets, and diversity and copies alone are measured. Of a mixture, null draws as many fresh points
+    /// as there are samples.
     /// </summary>
     public DataOptions? Reference { get; init; }
+
+    /// <summary>
+    /// Whether every seed of the comparison sees another draw of the mixture: the comparison's seed is added to the mixture's. All methods
+    /// of a seed see the same points.
+    /// </summary>
+    public bool DrawPerSeed { get; init; }
+
+    /// <summary>What is trained on with a seed.</summary>
+    internal DataOptions TrainingOf(long seed) => Drawn(Training, seed);
+
+    /// <summary>What samples are held against with a seed; null: nothing.</summary>
+    /// <param name="seed">The comparison's.</param>
+    /// <param name="samples">How many samples are measured.</param>
+    internal DataOptions? ReferenceOf(long seed, int samples)
+    {
+        if (Reference is not null)
+            return Drawn(Reference, seed);
+        // The complement of the seed: draws that have nothing to do with those that are trained on.
+        return TrainingOf(seed).Mixture is { } mixture ? new DataOptions { Mixture = mixture with { Count = samples, Seed = ~mixture.Seed } } : null;
+    }
+
+    private DataOptions Drawn(DataOptions data, long seed) =>
+        DrawPerSeed && data.Mixture is { } mixture ? data with { Mixture = mixture with { Seed = mixture.Seed + seed } } : data;
 }
 
 /// <summary>A method of a comparison.</summary>

@@ -43,7 +43,7 @@ public sealed record DataOptions
     /// <summary>What transparent pictures are laid over: <c>#rrggbb</c>.</summary>
     public string Background { get; init; } = "#ffffff";
 
-    /// <summary>At most so many pictures of a folder, the first ones; 0: all.</summary>
+    /// <summary>At most so many pictures, the first ones; 0: all.</summary>
     public int MaxCount { get; init; }
 
     /// <summary>So many pictures, the first ones, are left out; they do not count in <see cref="MaxCount"/>.</summary>
@@ -73,6 +73,9 @@ public sealed record DataOptions
     /// <summary>ECGs, in place of pictures.</summary>
     public EcgDataOptions? Ecg { get; init; }
 
+    /// <summary>Whether they are points, not pictures.</summary>
+    internal bool IsPoints => Points is not null || Mixture is not null;
+
     /// <summary>Reads what a model can be trained on, or held against.</summary>
     /// <param name="model">Says whether pictures are due, and of which shape.</param>
     /// <param name="warn">Told of files that cannot be read.</param>
@@ -93,7 +96,7 @@ public sealed record DataOptions
     /// <exception cref="InputException">They cannot be read, or the options contradict each other.</exception>
     public ISampleSource? OpenItems()
     {
-        if (Points is null && Mixture is null && Ecg is null)
+        if (!IsPoints && Ecg is null)
             return null;
         if (new object?[] { Points, Mixture, Ecg, Folder, Images }.Count(given => given is not null) > 1)
             throw new InputException("The data must be given as one of folder, images, points, mixture and ecg.");
@@ -107,14 +110,17 @@ public sealed record DataOptions
     /// <exception cref="InputException">There are none, or the options contradict each other.</exception>
     public IImageSource Open(ImageShape shape, Action<string>? warn = null, CancellationToken cancellationToken = default)
     {
-        if (Points is not null || Mixture is not null || Ecg is not null)
+        if (IsPoints || Ecg is not null)
             throw new InputException($"The data are {(Ecg is null ? "points" : "ECGs")}, where pictures are due: give a folder (of pictures) or images (an IDX file).");
         if (Skip < 0)
             throw new InputException($"The option skip is {Skip}: give 0 or more.");
+        if (MaxCount < 0)
+            throw new InputException($"The option max_count is {MaxCount}: give 0 (all) or more.");
         var images = OpenAll(shape, warn, cancellationToken);
         if (Skip >= images.Count)
             throw new InputException($"Nothing is left of {images.Description} when the first {Skip} are skipped: skip fewer.");
-        return Skip == 0 ? images : new ImageSubset(images, [.. Enumerable.Range(Skip, images.Count - Skip)]);
+        var count = MaxCount == 0 ? images.Count - Skip : Math.Min(MaxCount, images.Count - Skip);
+        return count == images.Count ? images : new ImageSubset(images, [.. Enumerable.Range(Skip, count)]);
     }
 
     /// <summary>Says of a recipe's files that are not there where to look for them.</summary>

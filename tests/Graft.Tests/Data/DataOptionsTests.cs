@@ -49,6 +49,25 @@ public sealed class DataOptionsTests : IDisposable
     }
 
     [Fact]
+    public void The_first_pictures_of_a_file_can_be_taken()
+    {
+        // IDX: unsigned bytes of rank 3, four pictures of 4 x 4, each of its own number.
+        File.WriteAllBytes(_folder["some-idx3"], [0, 0, 8, 3, 0, 0, 0, 4, 0, 0, 0, 4, 0, 0, 0, 4, .. Enumerable.Range(0, 4).SelectMany(i => Enumerable.Repeat((byte)i, 16))]);
+        var options = new DataOptions { Images = _folder["some-idx3"] };
+        Numbers(options).ShouldBe([0, 1, 2, 3]);
+        Numbers(options with { MaxCount = 2 }).ShouldBe([0, 1]);
+        Numbers(options with { MaxCount = 2, Skip = 1 }).ShouldBe([1, 2]);
+        Numbers(options with { MaxCount = 9, Skip = 3 }).ShouldBe([3]);
+        Should.Throw<InputException>(() => Numbers(options with { MaxCount = -1 })).Message.ShouldContain("max_count is -1");
+
+        static int[] Numbers(DataOptions options)
+        {
+            var images = options.Open(new ImageShape(1, 4, 4));
+            return [.. Enumerable.Range(0, images.Count).Select(i => (int)images[i][0])];
+        }
+    }
+
+    [Fact]
     public void Lists_that_cannot_be_used_are_told()
     {
         ImageCodec.SavePng(_folder["a.png"], PictureFixtures.Noise(4, 4, 3));
