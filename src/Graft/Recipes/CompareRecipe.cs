@@ -29,11 +29,11 @@ public sealed record CompareRecipe
     /// <summary><c>auto</c>, <c>cpu</c>, <c>cuda</c> or <c>cuda:N</c>.</summary>
     public string Device { get; init; } = "auto";
 
-    /// <summary>The targets by name.</summary>
-    public required IReadOnlyDictionary<string, CompareTarget> Targets { get; init; }
+    /// <summary>The targets by name; those without a value are left out (<c>--set targets.bag=null</c>).</summary>
+    public required IReadOnlyDictionary<string, CompareTarget> Targets { get; init => field = Given(value); }
 
-    /// <summary>The methods by the names that the report gives them.</summary>
-    public required IReadOnlyDictionary<string, CompareMethod> Methods { get; init; }
+    /// <summary>The methods by the names that the report gives them; those without a value are left out.</summary>
+    public required IReadOnlyDictionary<string, CompareMethod> Methods { get; init => field = Given(value); }
 
     /// <summary>The method that the others are held against, one of <see cref="Methods"/>; null: none.</summary>
     public string? Baseline { get; init; }
@@ -130,6 +130,9 @@ public sealed record CompareRecipe
         options.Remove("name");
         return new JsonObject { ["method"] = method.Name, ["method_options"] = options, ["training"] = training };
     }
+
+    private static Dictionary<string, T> Given<T>(IReadOnlyDictionary<string, T> all)
+        where T : class => all.Where(pair => pair.Value is not null).ToDictionary(pair => pair.Key, pair => pair.Value, StringComparer.Ordinal);
 
     private static readonly string[] WithoutEffect =
     [

@@ -209,10 +209,20 @@ public sealed class ComparisonTests : IDisposable
     [InlineData("methods", """{"../x": {"method": "finetune"}}""", "../x")]
     [InlineData("methods", """{"x": {"method": "finetuned"}}""", "finetuned")]
     [InlineData("methods", """{"x": {"method": "lora", "method_options": {"rang": 2}}}""", "rang")]
+    [InlineData("methods", """{"x": null}""", "at least one of targets, methods and seeds")]
     [InlineData("training", """{"decay": "cosine"}""", "training.decay constant")]
     [InlineData("training", """{"stepps": 3}""", "stepps")]
     public void What_cannot_be_compared_is_refused(string key, string value, string says) =>
         Should.Throw<InputException>(() => Bind(r => r[key] = JsonNode.Parse(value)).Check()).Message.ShouldContain(says);
+
+    [Fact]
+    public void Targets_and_methods_without_a_value_are_left_out()
+    {
+        var recipe = Bind(r => (r["methods"]!["slow"], r["targets"]!["other"]) = (null, null));
+        recipe.Check();
+        recipe.Methods.Keys.ShouldBe(["finetune"]);
+        recipe.Targets.Keys.ShouldBe(["tiny"]);
+    }
 
     [Fact]
     public void A_feature_network_that_is_not_there_is_left_out_only_where_the_recipe_allows_it()

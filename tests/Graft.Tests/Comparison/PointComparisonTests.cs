@@ -54,7 +54,7 @@ public sealed class PointComparisonTests : IDisposable
         IEnumerable<JsonNode> Cells(long seed) => Directory.GetFiles(_temporary["out/cells"], "*.json", SearchOption.AllDirectories)
             .Where(f => f.Contains($"seed-{seed}{Path.DirectorySeparatorChar}step-")).Select(f => JsonNode.Parse(File.ReadAllText(f))!);
 
-        static float[] Points(DataOptions data) => data.OpenItems()!.Values.ToArray();
+        static float[] Points(DataOptions data) => ((SampleSet)data.OpenItems()!).Values.ToArray();
     }
 
     [Fact]

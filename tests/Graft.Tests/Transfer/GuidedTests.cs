@@ -76,11 +76,13 @@ public sealed class GuidedTests : IDisposable
         resumed.Fingerprint().ShouldBe(whole.Fingerprint());
     }
 
-    [Fact]
-    public void Held_out_items_choose_among_the_weights_of_every_stage()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Held_out_items_choose_among_the_weights_of_every_stage(bool byRatio)
     {
         using var source = TinyRun.Model();
-        var method = Method();
+        var method = Method() with { DrawByRatio = byRatio, RatioLoss = RatioLoss.Logistic, ClassifierNoise = 0.1 };
         method = method with { Training = method.Training with { HeldOut = 0.34, ValidateEvery = 2 } };
         using var guided = method.Adapt(source, new TinyPictures(), new TrainingRun { Folder = _temporary["run"] });
         foreach (var stage in new[] { "classifier", "noise-aware-classifier", "guidance" })
@@ -93,6 +95,7 @@ public sealed class GuidedTests : IDisposable
     [InlineData("scale", double.PositiveInfinity)]
     [InlineData("log_ratio_limit", 0)]
     [InlineData("source_count", 1)]
+    [InlineData("classifier_noise", -0.1)]
     public void Options_out_of_range_are_refused(string option, double value)
     {
         using var source = TinyRun.Model();
@@ -101,6 +104,7 @@ public sealed class GuidedTests : IDisposable
             "cycle_weight" => Method() with { CycleWeight = value },
             "consistency_weight" => Method() with { ConsistencyWeight = value },
             "scale" => Method() with { Scale = value },
+            "classifier_noise" => Method() with { ClassifierNoise = value },
             "log_ratio_limit" => Method() with { LogRatioLimit = value },
             _ => Method() with { SourceCount = (int)value },
         };

@@ -13,24 +13,24 @@ internal delegate Tensor LogRatio(Tensor x, Tensor t, Tensor? labels);
 /// <param name="network">log h.</param>
 /// <param name="clean">log q/p of clean items.</param>
 /// <param name="noised">log q_t/p_t of noised ones.</param>
-/// <param name="meanRatio">E_p[q/p] where batches hold a third part, drawn by it; else null.</param>
 /// <param name="options">Weights and form.</param>
-internal sealed class GuidanceLoss(DiffusionModel model, RatioNetwork network, LogRatio clean, LogRatio noised, Func<double>? meanRatio, Guided options)
+internal sealed class GuidanceLoss(DiffusionModel model, RatioNetwork network, LogRatio clean, LogRatio noised, Guided options)
 {
-    private int Parts => meanRatio is null ? 2 : 3;
-
-    internal Loss Of(Batch batch)
+    /// <param name="batch">Of <see cref="DomainBatches"/>, or of <see cref="GuidanceBatches"/>.</param>
+    /// <param name="meanRatio">E_p[q/p] where the batch has a third part, drawn by it; else null.</param>
+    internal Loss Of(Batch batch, double? meanRatio)
     {
+        var parts = meanRatio is null ? 2 : 3;
         var x = model.Schedule.AddNoise(batch.X0, batch.Noise, batch.T);
-        var log = LogOf(Part.Of(batch, x, 0, Parts));
+        var log = LogOf(Part.Of(batch, x, 0, parts));
         Tensor guidance;
-        if (meanRatio is not null)
+        if (meanRatio is { } mean)
         {
-            guidance = RatioLosses.Regression(log, LogOf(Part.Of(batch, x, 2, Parts)), meanRatio(), options.RatioLoss);
+            guidance = RatioLosses.Regression(log, LogOf(Part.Of(batch, x, 2, parts)), mean, options.RatioLoss);
         }
         else
         {
-            var items = Part.Of(batch, batch.X0, 0, Parts);
+            var items = Part.Of(batch, batch.X0, 0, parts);
             Tensor ratio;
             using (Autograd.NoGrad())
                 ratio = Limited(clean(items.X, items.T, items.Labels));
@@ -40,7 +40,7 @@ internal sealed class GuidanceLoss(DiffusionModel model, RatioNetwork network, L
         var (total, terms) = (guidance, new List<(string, Tensor)> { ("guidance", guidance) });
         if (options.CycleWeight > 0 || options.ConsistencyWeight > 0)
         {
-            var target = Part.Of(batch, x, 1, Parts).Leaf();
+            var target = Part.Of(batch, x, 1, parts).Leaf();
             log = LogOf(target);
             if (options.CycleWeight > 0)
             {
@@ -61,13 +61,6 @@ internal sealed class GuidanceLoss(DiffusionModel model, RatioNetwork network, L
         return new Loss(total, [.. terms]);
     }
 
-    /// <summary>The consistency term alone, of a batch of both domains: the denoising loss of the guided model on the target's half.</summary>
-    internal Tensor ConsistencyOf(Batch batch)
-    {
-        var target = Part.Of(batch, model.Schedule.AddNoise(batch.X0, batch.Noise, batch.T), 1, 2).Leaf();
-        return Consistency(target, LogOf(target));
-    }
-
     private Tensor LogOf(Part part) => network.LogRatio(part.X, part.T, part.Labels);
 
     private Tensor Consistency(Part target, Tensor log)
@@ -84,7 +77,8 @@ internal sealed class GuidanceLoss(DiffusionModel model, RatioNetwork network, L
         return RatioLosses.Consistency(gradient * options.Scale, model.Schedule.At(target.T, target.X).Sigma, target.Noise, sourceNoise);
     }
 
-    private Tensor Limited(Tensor log) => log.Clamp(-options.LogRatioLimit, options.LogRatioLimit);
+    /// <summary>log r within its limits.</summary>
+    internal Tensor Limited(Tensor log) => log.Clamp(-options.LogRatioLimit, options.LogRatioLimit);
 
     /// <summary>The items of one kind within a batch.</summary>
     private readonly record struct Part(Tensor X, Tensor T, Tensor Noise, Tensor? Labels)
