@@ -65,7 +65,7 @@ internal sealed class S4Layer : Module
 
     internal S4Layer(long channels, SssdDenoiserOptions options)
     {
-        _s4 = Add("s4_layer", new S4(channels, options.S4DState, options.S4Lmax, options.S4Bidirectional));
+        _s4 = Add("s4_layer", new S4(channels, options.S4DState, options.S4Lmax, options.S4Bidirectional, S4Kernel.Room / (2L * options.NumResLayers)));
         _norm = options.S4Layernorm ? Add("norm_layer", new LayerNorm(channels)) : null;
     }
 
