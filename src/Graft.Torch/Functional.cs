@@ -9,6 +9,7 @@ public static partial class Functional
     private static readonly Operator LayerNormOp = new("aten::layer_norm");
     private static readonly Operator SiluOp = new("aten::silu");
     private static readonly Operator ErfOp = new("aten::erf");
+    private static readonly Operator GeluOp = new("aten::gelu");
     private static readonly Operator ReluOp = new("aten::relu");
     private static readonly Operator MishOp = new("aten::mish");
     private static readonly Operator SigmoidOp = new("aten::sigmoid");
@@ -53,6 +54,13 @@ public static partial class Functional
     /// not in row-major order.
     /// </summary>
     public static Tensor Gelu(Tensor x) => x * ((ErfOp.Call(x * Math.Sqrt(0.5)) + 1.0) * 0.5);
+
+    /// <summary>
+    /// weight [K, C] times <see cref="Gelu"/> of x [N, C, L]. By libtorch's own operator, several times faster: the product is what makes
+    /// it safe, since the gradient of a batch of products, which flows back to the activation, is always in row-major order.
+    /// </summary>
+    public static Tensor MixedGelu(Tensor x, Tensor weight) =>
+        BatchMatMul(weight.Unsqueeze(0).Expand(x.Size(0), -1, -1), GeluOp.Call(x.Contiguous(), "none"));
 
     /// <summary>max(x, 0).</summary>
     public static Tensor Relu(Tensor x) => ReluOp.Call(x);

@@ -76,6 +76,18 @@ public sealed unsafe class Operator
         return tensors;
     }
 
+    /// <summary>Calls an operator that returns one int.</summary>
+    /// <exception cref="TorchException">The arguments do not fit, libtorch refused, or the result is no int.</exception>
+    public long CallInteger(params ReadOnlySpan<Argument> arguments)
+    {
+        var results = stackalloc NativeValue[MaxResults];
+        var count = Invoke(arguments, results);
+        if (count == 1 && results[0].Kind == NativeKind.Int)
+            return results[0].Int;
+        ReleaseAll(results, count);
+        throw new TorchException($"{_name} gave no int: it was called as one that does [schema: {Schema}]");
+    }
+
     /// <summary>Calls an operator for its effect (an in-place one).</summary>
     /// <exception cref="TorchException">The arguments do not fit, or libtorch refused.</exception>
     public void Apply(params ReadOnlySpan<Argument> arguments)

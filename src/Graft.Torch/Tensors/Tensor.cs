@@ -9,6 +9,7 @@ namespace Graft.Torch;
 /// </summary>
 public sealed unsafe partial class Tensor : IDisposable
 {
+    private static readonly Operator VersionOp = new("aten::_version");
     private nint _handle;
     private long[]? _shape;
     private DType _type;
@@ -110,6 +111,12 @@ public sealed unsafe partial class Tensor : IDisposable
 
         set => Check(NativeMethods.graft_tensor_set_grad(Handle, value?.Handle ?? 0));
     }
+
+    /// <summary>
+    /// How often the elements were changed in place, by whatever reference or view: what was computed from a tensor stands as long as
+    /// this does. Two tensors' numbers say nothing of each other.
+    /// </summary>
+    public long Version => VersionOp.CallInteger(this);
 
     /// <summary>Whether this reference has been released.</summary>
     public bool IsDisposed => _handle == 0;

@@ -24,6 +24,9 @@ internal static class OperatorCases
         ["Tensor.DetachOp"] = new(o => o.Call(V(1, 2)), [2], [1, 2]),
         ["Tensor.FillOp"] = new(o => o.Call(V(1, 2), 7.0), [2], [7, 7]),
 
+        // Tensor
+        ["Tensor.VersionOp"] = new(o => Tensor.Scalar(o.CallInteger(V(1, 2).Fill(3).Fill(4))), [], [2]),
+
         // Tensor.Shape
         ["Tensor.ReshapeOp"] = new(o => o.Call(V(1, 2, 3, 4), Sizes(2, -1)), [2, 2], [1, 2, 3, 4]),
         ["Tensor.PermuteOp"] = new(o => o.Call(M(1, 2, 5, 6), Sizes(1, 0)), [2, 1], [5, 6]),
@@ -91,6 +94,7 @@ internal static class OperatorCases
         ["Functional.LayerNormOp"] = new(o => o.Call(M(1, 2, 1, 3), Sizes(2), V(2, 2), V(5, 5), 0.0), [1, 2], [3, 7]),
         ["Functional.SiluOp"] = new(o => o.Call(V(0, 1)), [2], [0, Silu1]),
         ["Functional.ErfOp"] = new(o => o.Call(V(0, 1)), [2], [0, 0.8427007929497149]),
+        ["Functional.GeluOp"] = new(o => o.Call(V(0, 1), "none"), [2], [0, 0.8413447460685429]),
         ["Functional.ReluOp"] = new(o => o.Call(V(-1, 2)), [2], [0, 2]),
         ["Functional.MishOp"] = new(o => o.Call(V(0, 1)), [2], [0, 0.8650983882673103]),
         ["Functional.SigmoidOp"] = new(o => o.Call(V(0, 1)), [2], [0.5, Silu1]),
