@@ -30,7 +30,7 @@ public sealed class EcgComparisonTests(EcgComparisonTests.Given given) : IClassF
         table.Progress.ShouldBe((10, 10)); // two seeds of three rows and two methods
         table.RowsOf("few-af").ShouldBe(["few", "all", "source", "finetune", "tgdp"]);
         table.Columns.Select(c => c.Heading).ShouldBe(
-            ["heart rate W1 ↓", "SDNN W1 ↓", "RMSSD W1 ↓", "no rhythm ↓", "memorised ↓", "AUC ↑", "rhythm AUC ↑", "AUC with few ↑", "rhythm AUC with few ↑"], ignoreOrder: true);
+            ["heart rate W1 ↓", "SDNN W1 ↓", "RMSSD W1 ↓", "no rhythm ↓", "memorised ↓", "AUC ↑", "rhythm AUC", "AUC with few ↑", "rhythm AUC with few"], ignoreOrder: true);
         ComparisonColumn Column(string value) => table.Columns.Single(c => c.Value == value);
         // What real records of the class are good for is known: they beat twice as fast as the others.
         table.At("few-af", "all", 0, Column("rhythm_auc"))!.Value.Least.ShouldBe(1);
