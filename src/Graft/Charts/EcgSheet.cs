@@ -18,8 +18,17 @@ public static class EcgSheet
     {
         ArgumentNullException.ThrowIfNull(samples);
         var card = samples.Ecg ?? throw new ArgumentException("samples of ECGs have a card", nameof(samples));
-        var drawn = Twelve(new EcgSet(card, [.. Enumerable.Range(0, Math.Min(Shown, samples.Count)).Select(i =>
-            new EcgRecord(samples.Name(i), samples[i].ToArray(), card.Leads.Count) { Statements = Names(card, samples.LabelSet(i)) })]));
+        return Draw(new EcgSet(card, [.. Enumerable.Range(0, Math.Min(Shown, samples.Count)).Select(i =>
+            new EcgRecord(samples.Name(i), samples[i].ToArray(), card.Leads.Count) { Statements = Names(card, samples.LabelSet(i)) })]), real);
+    }
+
+    /// <summary>Draws the first ones.</summary>
+    /// <param name="samples">Drawn ECGs.</param>
+    /// <param name="real">Real ones of the same leads; null: none.</param>
+    public static Picture Draw(EcgSet samples, EcgSet? real = null)
+    {
+        ArgumentNullException.ThrowIfNull(samples);
+        var drawn = Twelve(new EcgSet(samples.Card, [.. samples.Records.Take(Shown)]));
         var right = Titled(drawn, "generated");
         if (real is null)
             return new EcgPaper().Beside(right, []);

@@ -89,7 +89,7 @@ public sealed class ComparisonTable
 
     /// <summary>
     /// What decides when a method was at its best: of pictures the kernel distance in each feature network (none without such networks),
-    /// of points the sliced 2-Wasserstein distance.
+    /// of points the sliced 2-Wasserstein distance, of ECGs the utility where it is asked for.
     /// </summary>
     public IEnumerable<ComparisonColumn> Judges => Columns.Where(c => c.Value == Kind.Quality);
 
@@ -111,8 +111,8 @@ public sealed class ComparisonTable
     /// <summary>The ways in which each method is shown at its best: a heading, what decides, and the copies that are allowed.</summary>
     internal IEnumerable<(string Heading, ComparisonColumn Judge, double? Copies)> Bests() => Recipe.At.Count == 1 && !Kind.ShowsBestOfOneStep ? [] : Judges.SelectMany(judge => new (string, ComparisonColumn, double?)[]
     {
-        ($"Each method at its lowest {judge.Title}", judge, null),
-        (string.Create(CultureInfo.InvariantCulture, $"Each method at its lowest {judge.Title} with at most {Recipe.CopiesAtMost:0.#%} memorised"), judge, Recipe.CopiesAtMost),
+        ($"Each method at its {(judge.Higher == true ? "highest" : "lowest")} {judge.Title}", judge, null),
+        (string.Create(CultureInfo.InvariantCulture, $"Each method at its {(judge.Higher == true ? "highest" : "lowest")} {judge.Title} with at most {Recipe.CopiesAtMost:0.#%} memorised"), judge, Recipe.CopiesAtMost),
     });
 
     /// <summary>The rows of a way: method, its step, and the step of the baseline that it is held against.</summary>
@@ -225,11 +225,11 @@ public sealed class ComparisonTable
 
     private IEnumerable<ComparisonColumn> ColumnsOf()
     {
-        var metrics = _cells.Values.SelectMany(c => c["metrics"]!.AsObject()).GroupBy(m => m.Key).Select(g => g.First()).ToList();
-        foreach (var (metric, found) in metrics)
+        // A value that one cell could not say, others may.
+        foreach (var metric in _cells.Values.SelectMany(c => c["metrics"]!.AsObject()).GroupBy(m => m.Key))
         {
-            foreach (var measure in Kind.Measures.Where(m => found!["values"]![m.Value] is not null))
-                yield return Kind.ColumnOf(metric, measure);
+            foreach (var measure in Kind.Measures.Where(m => metric.Any(found => found.Value!["values"]![m.Value] is not null)))
+                yield return Kind.ColumnOf(metric.Key, measure);
         }
     }
 }

@@ -112,5 +112,7 @@ internal static class ComparisonKinds
 {
     /// <summary>The kind that a recipe's data ask for.</summary>
     internal static IComparisonKind Of(CompareRecipe recipe) =>
-        recipe.Targets.Values.Any(t => t.Training.IsPoints) ? PointComparison.Instance : PictureComparison.Instance;
+        recipe.Targets.Values.Any(t => t.Training.IsPoints) ? PointComparison.Instance
+        : recipe.Targets.Values.Any(t => t.Training.Ecg is not null) ? EcgComparison.For(recipe)
+        : PictureComparison.Instance;
 }

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
+using Graft.Data.Ecg;
 using Graft.Training;
 using Graft.Transfer;
 
@@ -62,6 +63,9 @@ public sealed record CompareRecipe
     /// <summary>Feature networks, as <c>graft evaluate --features</c> takes them. One that begins with <c>?</c> is left out, and said so, where its files are not there.</summary>
     public IReadOnlyList<string> Features { get; init; } = [];
 
+    /// <summary>Of ECGs: what samples are good for as training records of a classifier; null: that is not measured.</summary>
+    public CompareUtility? Utility { get; init; }
+
     /// <summary>Where the trainings go: <see cref="Runs"/>, or what stands for it.</summary>
     [JsonIgnore]
     public string Trainings => Runs ?? (IsDocument(Out) ? Path.Combine("runs", Path.GetFileName(Path.TrimEndingDirectorySeparator(Out))) : Out);
@@ -80,7 +84,8 @@ public sealed record CompareRecipe
             Require(name.Length > 0 && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_'), $"has the name '{name}': letters, digits, - and _ can be part of a file name");
         _ = Sampling.Sampler.Parse(Sampler, SampleSteps);
         foreach (var (name, target) in Targets)
-            Require(!target.DrawPerSeed || (target.Training.Mixture is not null && target.Reference is null or { Mixture: not null }), $"asks for other draws of {name} with each seed: only a mixture can be drawn, and targets.{name} names another kind of data");
+            Require(!target.DrawPerSeed || target.Training.Ecg is not null || (target.Training.Mixture is not null && target.Reference is null or { Mixture: not null }), $"asks for other draws of {name} with each seed: only a mixture or ECGs can be drawn, and targets.{name} names another kind of data");
+        Require(Utility is null || Targets.Values.All(t => t.Training.Ecg is not null), "has a utility, which is measured of ECGs alone: leave it out");
         Comparison.ComparisonKinds.Of(this).Check(this);
         foreach (var name in Methods.Keys)
             _ = CreateMethod(name, Seeds[0], At[^1]);
@@ -153,13 +158,13 @@ public sealed record CompareTarget
     /// <summary>
     /// Other items of the same domain, which nothing is trained on: what samples are held against. Null where there are none; then
     /// there are no distances between sets, and diversity and copies alone are measured. Of a mixture, null draws as many fresh points
-    /// as there are samples.
+    /// as there are samples; of ECGs with <c>train</c> (how many are for training), null takes all the others.
     /// </summary>
     public DataOptions? Reference { get; init; }
 
     /// <summary>
-    /// Whether every seed of the comparison sees another draw of the mixture: the comparison's seed is added to the mixture's. All methods
-    /// of a seed see the same points.
+    /// Whether every seed of the comparison sees another draw of the mixture, or of the ECGs (<c>train</c>, or <c>max_count</c> with
+    /// <c>shuffle</c>): the comparison's seed is added to the data's. All methods of a seed see the same items.
     /// </summary>
     public bool DrawPerSeed { get; init; }
 
@@ -174,11 +179,35 @@ public sealed record CompareTarget
         if (Reference is not null)
             return Drawn(Reference, seed);
         // The complement of the seed: draws that have nothing to do with those that are trained on.
-        return TrainingOf(seed).Mixture is { } mixture ? new DataOptions { Mixture = mixture with { Count = samples, Seed = ~mixture.Seed } } : null;
+        var training = TrainingOf(seed);
+        return training.Mixture is { } mixture ? new DataOptions { Mixture = mixture with { Count = samples, Seed = ~mixture.Seed } }
+            : training.Ecg is { Train: not null } ecg ? new DataOptions { Ecg = ecg with { Split = EcgSplit.Test, MaxCount = 0 } }
+            : null;
     }
 
-    private DataOptions Drawn(DataOptions data, long seed) =>
-        DrawPerSeed && data.Mixture is { } mixture ? data with { Mixture = mixture with { Seed = mixture.Seed + seed } } : data;
+    private DataOptions Drawn(DataOptions data, long seed) => !DrawPerSeed ? data
+        : data.Mixture is { } mixture ? data with { Mixture = mixture with { Seed = mixture.Seed + seed } }
+        : data.Ecg is { } ecg ? data with { Ecg = ecg with { Seed = ecg.Seed + seed } }
+        : data;
+}
+
+/// <summary>
+/// What generated ECGs are good for: a classifier that is to tell records of a class from others is trained on real records without the class
+/// and samples in place of those with it, and judged on real records.
+/// </summary>
+public sealed record CompareUtility
+{
+    /// <summary>The class, a statement that every training record of every target has.</summary>
+    public required string Class { get; init; }
+
+    /// <summary>Real records for training without the class.</summary>
+    public required EcgDataOptions Negatives { get; init; }
+
+    /// <summary>Real records that nothing is trained on, some with the class.</summary>
+    public required EcgDataOptions Test { get; init; }
+
+    /// <summary>Optimiser steps of each classifier, of 64 records each.</summary>
+    public long Steps { get; init; } = 300;
 }
 
 /// <summary>A method of a comparison.</summary>

@@ -135,7 +135,8 @@ public sealed record EcgUtility
         return labels;
     }
 
-    private static void CheckHeldOut(EcgTrainingSet real, EcgSet test)
+    /// <summary>Refuses to judge on records that may be, or are, trained on.</summary>
+    internal static void CheckHeldOut(EcgSet real, EcgSet test)
     {
         if (test.Records.FirstOrDefault(r => r.Split == EcgSplit.Train) is { } trained)
             throw new InputException($"The record {Formats.FileFault.Quote(trained.Name)} of {test.Card.Name} is marked for training, and so nothing may be judged on it: give records of the test split.");

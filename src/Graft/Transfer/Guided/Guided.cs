@@ -67,6 +67,12 @@ public sealed record Guided : TransferMethod
     /// <summary>Their residual blocks.</summary>
     public int Blocks { get; init; } = 3;
 
+    /// <summary>
+    /// Whether the three networks see the labels of a source that takes some: the ratio is then that of q(x, y) to p(x, y). False, as
+    /// in the paper's released code for ECGs: that of q(x) to p(x); the source itself is told the labels all the same.
+    /// </summary>
+    public bool Conditional { get; init; } = true;
+
     /// <summary>The source's own items; null: they are drawn from the source model.</summary>
     public DataOptions? SourceData { get; init; }
 
@@ -175,7 +181,7 @@ public sealed record Guided : TransferMethod
             Blocks = Blocks,
             Timed = timed,
             TimestepScale = model.Schedule.Process is null ? 1 : 1000,
-            NumClassEmbeds = model.Classes > 0 ? model.Classes : null,
+            NumClassEmbeds = Conditional && model.Classes > 0 ? model.Classes : null,
         });
         network.Initialise(Seed, $"{purpose}.");
         network.MoveTo(model.Device);
