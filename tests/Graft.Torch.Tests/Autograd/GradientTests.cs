@@ -17,6 +17,7 @@ public class GradientTests
         ["layer norm"] = (x => Functional.LayerNorm(x[0], x[1], x[2], 1e-5), [[3, 4], [4], [4]]),
         ["silu"] = (x => Functional.Silu(x[0]), [[5]]),
         ["gelu"] = (x => Functional.Gelu(x[0]), [[5]]),
+        ["mixed gelu"] = (x => Functional.MixedGelu(x[0], x[1]), [[2, 3, 4], [2, 3]]),
         ["mish"] = (x => Functional.Mish(x[0]), [[5]]),
         ["sigmoid"] = (x => Functional.Sigmoid(x[0]), [[5]]),
         ["relu"] = (x => Functional.Relu(x[0]), [[5]]),

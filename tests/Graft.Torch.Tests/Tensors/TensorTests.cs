@@ -49,4 +49,27 @@ public class TensorTests
         conv.Initialise(0);
         conv.Forward(x).Shape.ToArray().ShouldBe([2, 4, 8, 8]);
     });
+
+    [Fact]
+    public void The_version_rises_with_every_change_in_place() => TorchRuntime.Run(() =>
+    {
+        using var scope = new TensorScope();
+        var x = Tensor.Zeros([2, 3]);
+        var version = x.Version;
+        _ = x + 1.0;
+        _ = x.To(DType.Float64);
+        x.Version.ShouldBe(version);
+        foreach (var change in (Action[])[() => x.Fill(1), () => x.CopyFrom(Tensor.Ones([3])), () => x.Select(0, 1).Fill(2), () => x.Detach().Fill(3)])
+        {
+            change();
+            x.Version.ShouldBeGreaterThan(version);
+            version = x.Version;
+        }
+
+        x.RequiresGrad = true;
+        using var optimiser = new AdamW([new NamedTensor("x", x)], new AdamWOptions(), average: true);
+        Autograd.Backward(x.Square().Sum());
+        optimiser.Step(0.1);
+        x.Version.ShouldBeGreaterThan(version);
+    });
 }

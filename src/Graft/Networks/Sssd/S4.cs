@@ -32,8 +32,8 @@ internal sealed class S4 : Module
     {
         var length = x.Size(2);
         var size = 2 * length; // what leaves one end must not come in at the other
-        var y = Fourier.Inverse(Fourier.Forward(x, size) * _kernel.Spectrum(length), size).Slice(2, 0, length);
-        return _mixing.Forward(y + (x * _d.Unsqueeze(2)));
+        var spectrum = _kernel.Spectrum(length) + _d.Reshape(-1, 1); // D stands at time 0 of the kernel, and so at every frequency
+        return _mixing.Forward(Fourier.Inverse(Fourier.Forward(x, size) * spectrum, size).Slice(2, 0, length));
     }
 
     /// <inheritdoc/>

@@ -72,7 +72,7 @@ internal sealed class S4Layer : Module
     internal Tensor Forward(Tensor x) => TensorScope.Of(() =>
     {
         var y = _s4.Forward(x) + x;
-        return _norm is null ? y : _norm.Forward(y.Transpose(1, 2)).Transpose(1, 2);
+        return _norm is null ? y : _norm.Forward(y.Transpose(1, 2)).Transpose(1, 2).Contiguous(); // what follows is faster in row-major order
     });
 }
 
@@ -86,18 +86,17 @@ internal sealed class SssdBlock : Module
     private readonly Linear? _label;
     private readonly NormedConv1d _residual;
     private readonly NormedConv1d _skip;
-    private readonly long _channels;
 
     internal SssdBlock(SssdDenoiserOptions options)
     {
-        _channels = options.ResChannels;
-        _step = Add("fc_t", new Linear(options.DiffusionStepEmbedDimOut, _channels));
-        _first = Add("S41", new S4Layer(2 * _channels, options));
-        _conv = Add("conv_layer.conv", new NormedConv1d(_channels, 2 * _channels, 3));
-        _second = Add("S42", new S4Layer(2 * _channels, options));
-        _residual = Add("res_conv", new NormedConv1d(_channels, _channels, 1));
-        _skip = Add("skip_conv", new NormedConv1d(_channels, options.SkipChannels, 1));
-        _label = options.LabelEmbedClasses > 0 ? Add("fc_label", new Linear(options.LabelEmbedDim, 2 * _channels)) : null;
+        var channels = options.ResChannels;
+        _step = Add("fc_t", new Linear(options.DiffusionStepEmbedDimOut, channels));
+        _first = Add("S41", new S4Layer(2 * channels, options));
+        _conv = Add("conv_layer.conv", new NormedConv1d(channels, 2 * channels, 3));
+        _second = Add("S42", new S4Layer(2 * channels, options));
+        _residual = Add("res_conv", new NormedConv1d(channels, channels, 1));
+        _skip = Add("skip_conv", new NormedConv1d(channels, options.SkipChannels, 1));
+        _label = options.LabelEmbedClasses > 0 ? Add("fc_label", new Linear(options.LabelEmbedDim, 2 * channels)) : null;
     }
 
     /// <summary>x [N, C, L] to the next block's, and to what goes past all others.</summary>
@@ -109,7 +108,8 @@ internal sealed class SssdBlock : Module
         if (_label is not null)
             h += _label.Forward(label!).Unsqueeze(2);
         h = _second.Forward(h);
-        var gated = Functional.Tanh(h.Slice(1, 0, _channels)) * Functional.Sigmoid(h.Slice(1, _channels, 2 * _channels));
+        var halves = h.Chunk(2, 1);
+        var gated = Functional.Tanh(halves[0]) * Functional.Sigmoid(halves[1]);
         return (((x + _residual.Forward(gated)) * Math.Sqrt(0.5)).MoveToOuter(), _skip.Forward(gated).MoveToOuter());
     }
 }
