@@ -1,7 +1,6 @@
 using System.Text.Json.Nodes;
 using Graft.Comparison;
 using Graft.Data.Ecg;
-using Graft.Diffusion;
 using Graft.Evaluation.Ecg;
 using Graft.Networks;
 using Graft.Recipes;
