@@ -84,7 +84,7 @@ public sealed record CompareRecipe
             Require(name.Length > 0 && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_'), $"has the name '{name}': letters, digits, - and _ can be part of a file name");
         _ = Sampling.Sampler.Parse(Sampler, SampleSteps);
         foreach (var (name, target) in Targets)
-            Require(!target.DrawPerSeed || target.Training.Ecg is not null || (target.Training.Mixture is not null && target.Reference is null or { Mixture: not null }), $"asks for other draws of {name} with each seed: only a mixture or ECGs can be drawn, and targets.{name} names another kind of data");
+            Require(!target.DrawPerSeed || target.Training.Ecg is not null || (target.Training.Mixture is not null && target.Reference is null or { Mixture: not null }), $"asks for other draws of {name} with each seed: of what is no ECGs only a mixture can be drawn, and targets.{name} names another kind of data");
         Require(Utility is null || Targets.Values.All(t => t.Training.Ecg is not null), "has a utility, which is measured of ECGs alone: leave it out");
         Comparison.ComparisonKinds.Of(this).Check(this);
         foreach (var name in Methods.Keys)
