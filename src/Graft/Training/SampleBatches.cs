@@ -14,8 +14,7 @@ public sealed class SampleBatches : IBatchSource
     private readonly int? _mirroredWidth;
     private readonly NoiseSchedule _schedule;
     private readonly Device _device;
-    private readonly bool _labels;
-    private readonly int _setWidth;
+    private readonly ItemLabels _labels;
     private readonly EpochOrder _order;
     private readonly KeyedRandom _mirror;
     private readonly KeyedRandom _time;
@@ -37,8 +36,7 @@ public sealed class SampleBatches : IBatchSource
         _schedule = schedule;
         _mirroredWidth = flip ? samples.Pictures("The training option flip mirrors").Shape.Width : null;
         _device = device;
-        _setWidth = samples.LabelSet(0)?.Length ?? 0;
-        _labels = _setWidth == 0 && Enumerable.Range(0, samples.Count).All(i => samples.Label(i) is not null);
+        _labels = new ItemLabels(samples);
         _order = new EpochOrder(samples.Count, seed);
         _mirror = new KeyedRandom(seed, "training/mirror");
         _time = new KeyedRandom(seed, "training/time step");
@@ -54,18 +52,13 @@ public sealed class SampleBatches : IBatchSource
         var shape = _samples.ItemShape;
         var size = shape.Elements;
         var values = new float[size * items.Length];
-        var labels = new long[items.Length];
-        var sets = new float[items.Length * _setWidth];
+        var indices = Array.ConvertAll(items, _order.IndexOf);
         for (var k = 0; k < items.Length; k++)
         {
-            var index = _order.IndexOf(items[k]);
             var destination = values.AsSpan(k * size, size);
-            _samples.Read(index, destination);
+            _samples.Read(indices[k], destination);
             if (_mirroredWidth is { } width && _mirror.Uniform(0, items[k]) < 0.5)
                 MirroredImages.Mirror(destination, width);
-            labels[k] = _labels ? _samples.Label(index)!.Value : 0;
-            if (_setWidth > 0)
-                _samples.LabelSet(index).CopyTo(sets.AsSpan(k * _setWidth));
         }
 
         return new Batch(
@@ -74,6 +67,6 @@ public sealed class SampleBatches : IBatchSource
             Tensor.From(values, [items.Length, .. shape.Sizes]).To(_device),
             _schedule.DrawTimes(_time, items).To(_device),
             _noise.Normal(0, items, shape.Sizes).To(_device),
-            _setWidth > 0 ? Tensor.From(sets, items.Length, _setWidth).To(_device) : _labels ? Tensor.From(labels, items.Length).To(_device) : null);
+            _labels.Of(indices, _device));
     }
 }

@@ -12,7 +12,7 @@ namespace Graft.Transfer.GuidedParts;
 /// </summary>
 internal sealed class GuidanceBatches : IBatchSource
 {
-    private const int AtATime = 4096;
+    private const int AtATime = 256;
     private readonly DomainBatches _domains;
     private readonly Lazy<(SampleBatches Batches, double MeanRatio)> _byRatio;
 
@@ -79,23 +79,18 @@ internal sealed class GuidanceBatches : IBatchSource
 
     private static double[] RatiosOf(ISampleSource source, Func<Tensor, Tensor?, Tensor> logRatio, Device device)
     {
-        var (size, ratios) = (source.ItemShape.Elements, new double[source.Count]);
-        var labelled = Enumerable.Range(0, source.Count).All(i => source.Label(i) is not null);
+        var (size, ratios, labels) = (source.ItemShape.Elements, new double[source.Count], new ItemLabels(source));
         for (var first = 0; first < ratios.Length; first += AtATime)
         {
-            var count = Math.Min(AtATime, ratios.Length - first);
-            var (values, labels) = (new float[size * count], new long[count]);
-            for (var k = 0; k < count; k++)
-            {
-                source.Read(first + k, values.AsSpan(k * size, size));
-                labels[k] = source.Label(first + k) ?? 0;
-            }
-
+            int[] indices = [.. Enumerable.Range(first, Math.Min(AtATime, ratios.Length - first))];
+            var values = new float[size * indices.Length];
+            for (var k = 0; k < indices.Length; k++)
+                source.Read(indices[k], values.AsSpan(k * size, size));
             using var scope = new TensorScope();
             using var mode = Autograd.NoGrad();
-            var x = Tensor.From(values, [count, .. source.ItemShape.Sizes]).To(device);
-            var log = logRatio(x, labelled ? Tensor.From(labels, count).To(device) : null).To(DType.Float64).ToArray<double>();
-            for (var k = 0; k < count; k++)
+            var x = Tensor.From(values, [indices.Length, .. source.ItemShape.Sizes]).To(device);
+            var log = logRatio(x, labels.Of(indices, device)).To(DType.Float64).ToArray<double>();
+            for (var k = 0; k < indices.Length; k++)
                 ratios[first + k] = Math.Exp(log[k]);
         }
 
