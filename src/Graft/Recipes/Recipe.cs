@@ -126,6 +126,12 @@ public static class Recipe
             var reason = e.Message.Split(" Path:")[0].Split(". ")[0].TrimEnd('.');
             throw new InputException($"The value of {at} cannot be used: {FileFault.Shorten(reason)}.", e);
         }
+        catch (NotSupportedException e)
+        {
+            // A list entry that may be one of several types, without the key that says which.
+            var at = e.Message.Split(" Path: $") is [_, var path, ..] ? path.Split(" |")[0] : "";
+            throw new InputException($"The value of {where}{FileFault.Shorten(at)} does not say which it is: begin it with the key that does (of a step of ECGs' preparation 'step', as in recipes/ptb-xl-classifier.yaml).", e);
+        }
     }
 
     /// <summary>Options as a recipe would write them.</summary>

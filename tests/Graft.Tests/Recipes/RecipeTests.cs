@@ -37,6 +37,14 @@ public class RecipeTests
     }
 
     [Fact]
+    public void A_step_that_does_not_say_which_it_is_names_its_place()
+    {
+        var json = Recipe.Parse("kind: ecg_classifier\nname: x\nout: y\nfolder: z\nsteps: [{step: z_score}, {low_hz: 1}]", "recipe");
+        var message = Should.Throw<InputException>(() => PretrainRecipes.Bind(json)).Message;
+        message.ShouldContain("recipe.steps[1] does not say which it is");
+    }
+
+    [Fact]
     public void A_size_overrides_single_values()
     {
         var json = Recipe.Parse(Adapt, "text");

@@ -52,7 +52,7 @@ public sealed record EcgCard
         {
             return json.Deserialize<EcgCard>(Style)!;
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or NotSupportedException)
         {
             throw new InputException($"The record of the ECG data does not say what it should ({FileFault.Shorten(e.Message.TrimEnd('.'))}); take it from a model's folder as it is.", e);
         }
