@@ -1,3 +1,4 @@
+using Graft.Conditions;
 using Graft.Data;
 using Graft.Diffusion;
 using Graft.Sampling;
@@ -12,7 +13,10 @@ public sealed partial class DiffusionModel
     /// <param name="count">How many.</param>
     /// <param name="sampler">How.</param>
     /// <param name="seed">Which.</param>
-    /// <param name="labels">Classes of the pictures, repeated as needed; null: all classes in turn, where the model has them.</param>
+    /// <param name="labels">
+    /// Classes of the pictures, repeated as needed; null: all classes in turn, where the model has them. Of a model with condition
+    /// pictures: the classes of those; null: all of them in turn.
+    /// </param>
     /// <param name="batchSize">How many at a time.</param>
     /// <param name="progress">Told the number of network evaluations done, of how many.</param>
     /// <param name="cancellationToken">Stops.</param>
@@ -28,15 +32,21 @@ public sealed partial class DiffusionModel
     {
         var shape = Shape; // refuses what makes no pictures
         var pictures = new List<byte[]>(count);
-        var classes = LabelsOf(count, labels, seed);
-        Draw(count, sampler, seed, classes, batchSize, progress, (x, n) =>
+        var plan = PlanOf(count, labels, seed);
+        Draw(count, sampler, seed, plan, batchSize, progress, (x, n) =>
         {
             var bytes = ((x * 0.5) + 0.5).Clamp(0, 1) * 255.0;
             var planes = bytes.Round().To(DType.UInt8).ToBytes();
             for (var i = 0; i < n; i++)
                 pictures.Add(planes[(i * shape.Elements)..((i + 1) * shape.Elements)]);
         }, cancellationToken);
-        return new Samples(pictures, shape, classes?.One, Describe(count, sampler, seed));
+        var rows = plan.Conditions;
+        var drawn = plan.Labels?.One ?? (rows is not null && Conditions!.Labels is { } known ? Array.ConvertAll(rows, r => (long)known[r]) : null);
+        return new Samples(pictures, shape, drawn, Describe(count, sampler, seed))
+        {
+            Classes = rows is null ? [] : Conditions!.Classes,
+            ConditionNames = rows is null ? null : Array.ConvertAll(rows, r => Conditions!.Names[r]),
+        };
     }
 
     /// <summary>
@@ -52,7 +62,7 @@ public sealed partial class DiffusionModel
         int batchSize = 1024,
         IProgress<(long Done, long Of)>? progress = null,
         CancellationToken cancellationToken = default) =>
-        Values(count, sampler, seed, LabelsOf(count, labels, seed), batchSize, progress, cancellationToken);
+        Values(count, sampler, seed, PlanOf(count, labels, seed), batchSize, progress, cancellationToken);
 
     /// <summary>Draws items of a model that takes sets of labels. Item i depends on (seed, i) and its labels only.</summary>
     /// <inheritdoc cref="Sample"/>
@@ -78,16 +88,18 @@ public sealed partial class DiffusionModel
             throw new InputException($"The model {Origin} takes no sets of labels.");
         foreach (var label in labelSets.SelectMany(set => set))
             CheckLabel(label);
-        return Values(count, sampler, seed, DrawnLabels.Sets([.. Enumerable.Range(0, count).Select(i => labelSets[i % labelSets.Count])], (int)Classes), batchSize, progress, cancellationToken);
+        var sets = DrawnLabels.Sets([.. Enumerable.Range(0, count).Select(i => labelSets[i % labelSets.Count])], (int)Classes);
+        return Values(count, sampler, seed, new DrawingPlan(sets, ConditionsOf(count, null)), batchSize, progress, cancellationToken);
     }
 
     private SampleSet Values(
-        int count, Sampler sampler, long seed, DrawnLabels? labels, int batchSize, IProgress<(long Done, long Of)>? progress, CancellationToken cancellationToken)
+        int count, Sampler sampler, long seed, DrawingPlan plan, int batchSize, IProgress<(long Done, long Of)>? progress, CancellationToken cancellationToken)
     {
+        var labels = plan.Labels;
         ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
         var values = new float[checked(count * ItemShape.Elements)];
         var at = 0;
-        Draw(count, sampler, seed, labels, batchSize, progress, (x, n) =>
+        Draw(count, sampler, seed, plan, batchSize, progress, (x, n) =>
         {
             x.To(DType.Float32).CopyTo(values.AsSpan(at, n * ItemShape.Elements));
             at += n * ItemShape.Elements;
@@ -98,7 +110,7 @@ public sealed partial class DiffusionModel
         };
     }
 
-    private string Describe(int count, Sampler sampler, long seed) => $"{count} samples of {Origin}, {sampler.Name} with {sampler.Steps} steps, seed {seed}";
+    private string Describe(int count, Sampler sampler, long seed) => $"{count} samples of {Origin}, {sampler.Name} with {sampler.Steps} steps, seed {seed}{Conditioning.Text}";
 
     /// <summary>Draws in batches, of which <paramref name="take"/> gets the samples [n, ...], which die with it, and n.</summary>
 #pragma warning disable CS1573 // the others are Sample's
@@ -106,7 +118,7 @@ public sealed partial class DiffusionModel
         int count,
         Sampler sampler,
         long seed,
-        DrawnLabels? labels,
+        DrawingPlan plan,
         int batchSize,
         IProgress<(long Done, long Of)>? progress,
         Action<Tensor, int> take,
@@ -124,9 +136,13 @@ public sealed partial class DiffusionModel
                 using var scope = new TensorScope();
                 var items = Enumerable.Range(first, Math.Min(batchSize, count - first)).Select(i => (long)i).ToArray();
                 var (start, noise) = Noise.Keyed(seed, items, ItemShape.Sizes, Device);
-                var condition = labels is null ? null : new Condition { ClassLabels = labels.Rows(first, items.Length).To(Device) };
+                var condition = plan.Labels is null && plan.Conditions is null ? null : new Condition
+                {
+                    ClassLabels = plan.Labels?.Rows(first, items.Length).To(Device),
+                    Embedding = plan.Conditions is null ? null : Conditions!.Rows(plan.Conditions.AsSpan(first, items.Length)).To(Device),
+                };
                 var x = sampler.Sample(
-                    Denoiser, Schedule, start, noise, condition,
+                    Conditioned(seed, items), Schedule, start, noise, condition,
                     step =>
                     {
                         var evaluations = (long)step.Count * count;
@@ -137,6 +153,39 @@ public sealed partial class DiffusionModel
                 take(x, items.Length);
             }
         });
+    }
+
+    /// <summary>The denoiser as <see cref="Conditioning"/> changes it.</summary>
+    private IDenoiser Conditioned(long seed, long[] items)
+    {
+        var denoiser = Denoiser;
+        if (Conditioning.GuidanceScale != 1)
+            denoiser = new ClassifierFreeDenoiser(denoiser, Conditioning.GuidanceScale);
+        return Conditioning.MaskRate > 0 ? new MaskedConditionDenoiser(denoiser, Conditioning, seed, items) : denoiser;
+    }
+
+    private DrawingPlan PlanOf(int count, IReadOnlyList<int>? labels, long seed)
+    {
+        // A network that takes no classes may yet have conditions of several.
+        var ofConditions = Conditions is not null && !Network.Options.IsClassConditional;
+        return new DrawingPlan(LabelsOf(count, ofConditions ? null : labels, seed), ConditionsOf(count, ofConditions ? labels : null));
+    }
+
+    /// <summary>Which condition each item gets: all in turn, or those of the classes in turn. Null where the model takes none.</summary>
+    private int[]? ConditionsOf(int count, IReadOnlyList<int>? labels)
+    {
+        Conditioning.Validate();
+        if (Conditions is not { } table)
+        {
+            return Conditioning == ConditionOptions.Default
+                ? null
+                : throw new InputException($"The model {Origin} takes no condition pictures: leave out the mask rate and the guidance scale.");
+        }
+
+        if (labels is null or { Count: 0 })
+            return [.. Enumerable.Range(0, count).Select(i => i % table.Count)];
+        var ofClass = labels.Distinct().ToDictionary(l => l, l => table.OfClass(l, Origin));
+        return [.. Enumerable.Range(0, count).Select(i => ofClass[labels[i % labels.Count]] is var rows ? rows[i / labels.Count % rows.Length] : 0)];
     }
 
     private DrawnLabels? LabelsOf(int count, IReadOnlyList<int>? labels, long seed)
@@ -165,6 +214,11 @@ public sealed partial class DiffusionModel
         if (label < 0 || label >= Classes)
             throw new InputException($"The class {label} is out of range: {Origin} has {Classes} classes, from 0.");
     }
+
+    /// <summary>What items are to be.</summary>
+    /// <param name="Labels">Of a class-conditional network; else null.</param>
+    /// <param name="Conditions">Row of <see cref="ConditionTable"/> for each item; null where the model takes no conditions.</param>
+    private sealed record DrawingPlan(DrawnLabels? Labels, int[]? Conditions);
 
     /// <summary>The labels of what is drawn: one class an item, or a set.</summary>
     /// <param name="One">Classes, [N]; null: sets.</param>

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using Graft.Adapters;
+using Graft.Conditions;
 using Graft.Data;
 using Graft.Data.Ecg;
 using Graft.Diffusion;
@@ -8,6 +9,7 @@ using Graft.Formats;
 using Graft.Formats.Diffusers;
 using Graft.Formats.GuidedDiffusion;
 using Graft.Networks;
+using Graft.Sampling;
 using Graft.Torch;
 using Graft.Transfer;
 
@@ -65,11 +67,30 @@ public sealed partial class DiffusionModel : IDisposable
     /// <summary>The modules beside the network, where the model is an adapter of a frozen one; else null.</summary>
     public Attachment? Attachment { get; private set; }
 
+    /// <summary>What it draws from, where it was tuned on condition pictures; else null.</summary>
+    public ConditionTable? Conditions => Attachment?.Conditions;
+
+    /// <summary>How it looks at its conditions while it draws.</summary>
+    public ConditionOptions Conditioning { get; set; } = ConditionOptions.Default;
+
     /// <summary>What is known of the ECGs that it makes; null where it makes something else, or nobody has said.</summary>
     public EcgModelRecord? Ecg { get; internal set; }
 
     /// <summary>Number of classes that it can be asked for; 0: it takes no labels.</summary>
     public long Classes => Network.Options.Classes;
+
+    /// <summary>Draws from other conditions from now on.</summary>
+    /// <param name="conditions">Embeddings by the encoder that the model was tuned with.</param>
+    /// <exception cref="InputException">The model takes none, or another encoder made them.</exception>
+    public void ConditionOn(ConditionTable conditions)
+    {
+        ArgumentNullException.ThrowIfNull(conditions);
+        if (Conditions is not { } own)
+            throw new InputException($"The model {Origin} takes no condition pictures: leave them out.");
+        if (own.EncoderHash != conditions.EncoderHash)
+            throw new InputException($"The conditions were encoded by {conditions.Encoder} and the model {Origin} was tuned with {own.Encoder}: their hashes differ, so encode them with the model's encoder{(own.EncoderPath is { } path ? $", which lay at {path}" : "")}.");
+        Attachment!.Conditions = conditions;
+    }
 
     /// <summary>SHA-256 over the names and values of all parameters, in lower-case hexadecimal: which weights these are, wherever they lie.</summary>
     public string Fingerprint() => TorchRuntime.Run(() =>

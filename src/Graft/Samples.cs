@@ -25,7 +25,10 @@ public sealed class Samples : IImageSource
     public ImageShape Shape { get; }
 
     /// <inheritdoc/>
-    public IReadOnlyList<string> Classes => [];
+    public IReadOnlyList<string> Classes { get; internal init; } = [];
+
+    /// <summary>The condition picture that each was drawn from; null where there were none.</summary>
+    public IReadOnlyList<string>? ConditionNames { get; internal init; }
 
     /// <inheritdoc/>
     public string Description { get; }

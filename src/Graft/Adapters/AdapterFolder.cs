@@ -30,6 +30,7 @@ public static class AdapterFolder
     {
         Directory.CreateDirectory(folder);
         WeightFile.Write(Path.Combine(folder, WeightsFile), attachment.Parameters().Select(p => p with { Name = Prefix + p.Name }));
+        attachment.Conditions?.Write(folder);
         var configuration = attachment.Configuration();
         configuration["base_model_name_or_path"] = source;
         configuration[OwnKey] = new JsonObject

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Graft.Conditions;
 using Graft.Diffusion;
 using Graft.Networks;
 using Graft.Torch;
@@ -16,6 +17,9 @@ public abstract class Attachment : Module
 
     /// <summary>Whether it can be worked into the network's own weights.</summary>
     public virtual bool CanMerge => false;
+
+    /// <summary>What the model was tuned to be conditioned on, which its folder holds too; null where it takes no conditions.</summary>
+    public ConditionTable? Conditions { get; internal set; }
 
     /// <summary>Connects it with the network that it was made for.</summary>
     public abstract void Attach();

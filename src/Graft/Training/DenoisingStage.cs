@@ -21,8 +21,10 @@ internal static class DenoisingStage
     /// <param name="images">On what.</param>
     /// <param name="options">The loop's settings.</param>
     /// <param name="trainable">Which parameters; all if not given.</param>
+    /// <param name="conditions">What the items of a set are conditioned on; not given: nothing.</param>
     internal static TrainingStage Create(
-        string name, DiffusionModel model, ISampleSource images, TrainingOptions options, IReadOnlyList<NamedTensor>? trainable = null)
+        string name, DiffusionModel model, ISampleSource images, TrainingOptions options, IReadOnlyList<NamedTensor>? trainable = null,
+        Func<ISampleSource, ItemConditions>? conditions = null)
     {
         if (images.ItemShape != model.ItemShape || images is IImageSource != model.MakesPictures)
             throw new InputException($"The {images.Noun()} are {images.ItemShape} and the model's {(model.MakesPictures ? "pictures " : "")}{model.ItemShape}: they must be the same.");
@@ -40,13 +42,13 @@ internal static class DenoisingStage
             Name = name,
             Network = model.Network,
             Trainable = trainable ?? TrainableParameters(model),
-            Data = new SampleBatches(trained, model.Schedule, options.Seed, options.Flip, model.Device),
+            Data = new SampleBatches(trained, model.Schedule, options.Seed, options.Flip, model.Device, conditions?.Invoke(trained)),
             Warning = learnsVariance || output != 2 * input
                 ? null
                 : $"The network has {output} output channels and the schedule fixes the variance: only the first {input} are trained (variance_type learned_range trains all).",
             Loss = batch => LossOf(model, process, batch, Predict(model, batch), options.VlbWeight),
             Validate = held is null ? null : HeldOutItems.Mean(
-                HeldOutItems.Batches(held, model.Schedule, options, model.Device), options.BatchSize,
+                HeldOutItems.Batches(held, model.Schedule, options, model.Device, conditions?.Invoke(held)), options.BatchSize,
                 batch => LossOf(model, process, batch, Predict(model, batch), options.VlbWeight).Total),
             Save = model.Save,
             HoldsModel = DiffusionModel.Is,
@@ -99,7 +101,8 @@ internal static class DenoisingStage
     internal static NoisedBatch Predict(DiffusionModel model, Batch batch)
     {
         var noised = model.Schedule.AddNoise(batch.X0, batch.Noise, batch.T);
-        var condition = model.Network.Options.IsClassConditional ? new Condition { ClassLabels = batch.ClassLabels } : null;
+        var labels = model.Network.Options.IsClassConditional ? batch.ClassLabels : null;
+        var condition = labels is null && batch.Embedding is null ? null : new Condition { ClassLabels = labels, Embedding = batch.Embedding };
         return new NoisedBatch(noised, condition, model.Denoiser.Predict(noised, batch.T, condition));
     }
 

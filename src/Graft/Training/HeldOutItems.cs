@@ -49,6 +49,6 @@ internal static class HeldOutItems
     };
 
     /// <summary>Batches of held-out items, whose noise has nothing to do with the training's.</summary>
-    internal static SampleBatches Batches(ISampleSource held, NoiseSchedule schedule, TrainingOptions options, Device device) =>
-        new(held, schedule, ~options.Seed, flip: false, device);
+    internal static SampleBatches Batches(ISampleSource held, NoiseSchedule schedule, TrainingOptions options, Device device, ItemConditions? conditions = null) =>
+        new(held, schedule, ~options.Seed, flip: false, device, conditions);
 }

@@ -15,6 +15,7 @@ public sealed class SampleBatches : IBatchSource
     private readonly NoiseSchedule _schedule;
     private readonly Device _device;
     private readonly ItemLabels _labels;
+    private readonly ItemConditions? _conditions;
     private readonly EpochOrder _order;
     private readonly KeyedRandom _mirror;
     private readonly KeyedRandom _time;
@@ -28,6 +29,17 @@ public sealed class SampleBatches : IBatchSource
     /// <param name="device">Where the tensors go.</param>
     /// <exception cref="InputException">What is no picture was to be mirrored, or the items are for judging only.</exception>
     public SampleBatches(ISampleSource samples, NoiseSchedule schedule, long seed, bool flip, Device device = default)
+        : this(samples, schedule, seed, flip, device, null)
+    {
+    }
+
+    /// <param name="samples">The items.</param>
+    /// <param name="schedule">The noise schedule; t is uniform over its steps.</param>
+    /// <param name="seed">Seed of order, mirroring, noise and time steps.</param>
+    /// <param name="flip">Whether to mirror at random; pictures only.</param>
+    /// <param name="device">Where the tensors go.</param>
+    /// <param name="conditions">What the items are conditioned on; null: nothing.</param>
+    internal SampleBatches(ISampleSource samples, NoiseSchedule schedule, long seed, bool flip, Device device, ItemConditions? conditions)
     {
         ArgumentNullException.ThrowIfNull(samples);
         if (samples.IsForJudging)
@@ -37,6 +49,7 @@ public sealed class SampleBatches : IBatchSource
         _mirroredWidth = flip ? samples.Pictures("The training option flip mirrors").Shape.Width : null;
         _device = device;
         _labels = new ItemLabels(samples);
+        _conditions = conditions;
         _order = new EpochOrder(samples.Count, seed);
         _mirror = new KeyedRandom(seed, "training/mirror");
         _time = new KeyedRandom(seed, "training/time step");
@@ -53,12 +66,15 @@ public sealed class SampleBatches : IBatchSource
         var size = shape.Elements;
         var values = new float[size * items.Length];
         var indices = Array.ConvertAll(items, _order.IndexOf);
+        var mirrored = new bool[items.Length];
         for (var k = 0; k < items.Length; k++)
         {
             var destination = values.AsSpan(k * size, size);
             _samples.Read(indices[k], destination);
-            if (_mirroredWidth is { } width && _mirror.Uniform(0, items[k]) < 0.5)
-                MirroredImages.Mirror(destination, width);
+            if (_mirroredWidth is not { } width || !(_mirror.Uniform(0, items[k]) < 0.5))
+                continue;
+            MirroredImages.Mirror(destination, width);
+            mirrored[k] = true;
         }
 
         return new Batch(
@@ -67,6 +83,9 @@ public sealed class SampleBatches : IBatchSource
             Tensor.From(values, [items.Length, .. shape.Sizes]).To(_device),
             _schedule.DrawTimes(_time, items).To(_device),
             _noise.Normal(0, items, shape.Sizes).To(_device),
-            _labels.Of(indices, _device));
+            _labels.Of(indices, _device))
+        {
+            Embedding = _conditions?.Of(indices, mirrored, items).To(_device),
+        };
     }
 }

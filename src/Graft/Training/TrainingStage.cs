@@ -11,7 +11,11 @@ namespace Graft.Training;
 /// <param name="T">Time steps, int64 [N], in continuous time float64 [N]; 0 where the stage adds no noise.</param>
 /// <param name="Noise">Standard normal noise of x0's shape; empty [0] where the stage adds none.</param>
 /// <param name="ClassLabels">Class indices, int64 [N], where the data has them; sets of labels, float32 [N, classes] of zeros and ones, where it has those.</param>
-public sealed record Batch(long Step, long[] Items, Tensor X0, Tensor T, Tensor Noise, Tensor? ClassLabels);
+public sealed record Batch(long Step, long[] Items, Tensor X0, Tensor T, Tensor Noise, Tensor? ClassLabels)
+{
+    /// <summary>Embeddings of what the items are conditioned on, float32 [N, D]; zeros where a condition was dropped. Null where there is none.</summary>
+    public Tensor? Embedding { get; init; }
+}
 
 /// <summary>Where a stage's batches come from: a function of the step, never a state.</summary>
 public interface IBatchSource

@@ -4,6 +4,7 @@ using Graft.Adapters;
 using Graft.Networks;
 using Graft.Recipes;
 using Graft.Transfer.AdapterParts;
+using Graft.Transfer.ConditionParts;
 using Graft.Transfer.GuidedParts;
 using Graft.Transfer.LoraParts;
 
@@ -14,6 +15,7 @@ public static class TransferMethods
 {
     private static readonly Entry[] Entries =
     [
+        new(ConditionTuning.MethodName, "ANL: tune Attention-NonLinear modules in the frozen source, fed by embeddings of condition pictures", Bind<ConditionTuning>),
         new(Adapter.MethodName, "train small bottlenecks beside the frozen source's residual blocks", Bind<Adapter>),
         new(Finetune.MethodName, "train all weights of the source, or a named subset, on the target", Bind<Finetune>),
         new(Guided.MethodName, "TGDP: leave the source as it is, and guide it by a learnt density ratio", Bind<Guided>),
@@ -40,6 +42,7 @@ public static class TransferMethods
     /// <exception cref="InputException">The kind is unknown, or its settings are broken.</exception>
     internal static Attachment RestoreAttachment(string kind, DenoisingNetwork network, JsonObject configuration, string where) => kind switch
     {
+        AnlAttachment.PeftType => AnlAttachment.Restore(network, configuration, where),
         BottleneckAttachment.PeftType => BottleneckAttachment.Restore(network, configuration, where),
         GuidanceAttachment.PeftType => GuidanceAttachment.Restore(network, configuration, where),
         LoraAttachment.PeftType => LoraAttachment.Restore(network, configuration, where),

@@ -99,6 +99,14 @@ internal interface IBlockBranch
     Tensor Forward(Tensor x, Tensor timeEmbedding);
 }
 
+/// <summary>Something behind a residual block that stays frozen: it takes the block's output.</summary>
+internal interface IBlockSuffix
+{
+    /// <summary>What goes on in place of the block's output, of its shape.</summary>
+    /// <param name="x">The block's output, [N, C, H, W].</param>
+    Tensor Forward(Tensor x);
+}
+
 /// <summary><c>ResnetBlock2D</c>.</summary>
 internal sealed class ResnetBlock : Module
 {
@@ -133,6 +141,9 @@ internal sealed class ResnetBlock : Module
     /// <summary>Added to the output; it is not one of the block's children.</summary>
     internal IBlockBranch? Side { get; set; }
 
+    /// <summary>Takes the output; it is not one of the block's children.</summary>
+    internal IBlockSuffix? After { get; set; }
+
     internal long InChannels => _conv1.Weight.Size(1);
 
     internal long OutChannels => _conv1.Weight.Size(0);
@@ -142,8 +153,11 @@ internal sealed class ResnetBlock : Module
     internal bool KeepsResolution => _resampling == Resampling.None;
 
     /// <summary>In a scope of its own: what gradients do not need is freed at once, not at the end of the pass.</summary>
-    internal Tensor Forward(Tensor x, Tensor timeEmbedding) =>
-        TensorScope.Of(() => Side is null ? Compute(x, timeEmbedding) : Compute(x, timeEmbedding) + Side.Forward(x, timeEmbedding));
+    internal Tensor Forward(Tensor x, Tensor timeEmbedding)
+    {
+        var y = TensorScope.Of(() => Side is null ? Compute(x, timeEmbedding) : Compute(x, timeEmbedding) + Side.Forward(x, timeEmbedding));
+        return After is { } after ? TensorScope.Of(() => after.Forward(y)) : y;
+    }
 
     private Tensor Compute(Tensor x, Tensor timeEmbedding)
     {
