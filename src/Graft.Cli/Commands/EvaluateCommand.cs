@@ -43,6 +43,8 @@ internal static class EvaluateCommand
             what, target, training, mirrored, count, sampler, steps, eta, seed, labels, batch, features, source, output, json, device,
         };
         ecg.AddTo(command);
+        var conditions = new ConditionFlags();
+        conditions.AddTo(command);
         command.SetAction((parsed, token) =>
         {
             if (parsed.GetValue(count) is < 1 || parsed.GetValue(batch) < 1)
@@ -67,7 +69,7 @@ internal static class EvaluateCommand
             using var spaces = new FeatureSpaces(parsed.GetRequiredValue(features), Device.Parse(parsed.GetRequiredValue(device)), Terminal.Warning);
 
             var (samples, origin, data) = SampleFile.Holds(path) ? FromItems(drawing, Items)
-                : DiffusionModel.Is(path) || !Directory.Exists(path) ? FromModel(drawing, domain, trained)
+                : DiffusionModel.Is(path) || !Directory.Exists(path) ? FromModel(drawing, domain, trained, model => conditions.Apply(parsed, model, token))
                 : FromFolder(drawing, Open);
             var input = new EvaluationInput
             {
@@ -99,9 +101,10 @@ internal static class EvaluateCommand
     }
 
     private static (ISampleSource Samples, JsonObject Origin, (ISampleSource Target, ISampleSource Training) Data) FromModel(
-        Drawing drawing, DataReference domain, DataReference trained)
+        Drawing drawing, DataReference domain, DataReference trained, Action<DiffusionModel> condition)
     {
         using var model = DiffusionModel.Load(drawing.Path, Device.Parse(drawing.Device), drawing.Source);
+        condition(model);
         var target = domain.Data.OpenFor(model, Terminal.Warning, drawing.Token); // before the samples, which take longer
         var data = (target, ReferenceEquals(trained, domain) ? target : trained.Data.OpenFor(model, Terminal.Warning, drawing.Token));
         var labels = drawing.Labels.Length == 0 ? null : drawing.Labels;
@@ -117,6 +120,7 @@ internal static class EvaluateCommand
             ["eta"] = drawing.Sampler is DdimSampler ddim ? ddim.Eta : null,
             ["seed"] = drawing.Seed,
             ["labels"] = labels is null ? null : new JsonArray([.. labels.Select(l => (JsonNode)JsonValue.Create(l))]),
+            ["conditioning"] = model.Conditions is null ? null : Recipe.Describe(model.Conditioning),
             ["device"] = model.Device.ToString(),
         };
         return (samples, origin, data);

@@ -20,7 +20,7 @@ internal static class SampleCommand
         var clip = new Option<bool>("--clip") { Description = "Clip predicted pictures to [-1, 1] on the way; without these three as the model's configuration says." };
         var noClip = new Option<bool>("--no-clip") { Description = "Do not clip predicted pictures." };
         var threshold = new Option<double?>("--threshold") { Description = "Dynamic thresholding: clip to this quantile of each predicted picture, as 0.995, and scale it back." };
-        var labels = new Option<int[]>("--label") { Description = "Class to draw, for a class-conditional model; repeated in turn; without it all classes in turn.", DefaultValueFactory = _ => [] };
+        var labels = new Option<int[]>("--label") { Description = "Class to draw, for a class-conditional model or one with condition pictures of classes; repeated in turn; without it all in turn.", DefaultValueFactory = _ => [] };
         var sets = new Option<string[]>("--labels") { Description = "For a model of ECGs, labels that an item has together, as AFIB,LVH (- for none); repeated in turn; without it sets are drawn as the training data have them.", DefaultValueFactory = _ => [] };
         var batch = new Option<int>("--batch-size") { Description = "Pictures at a time; changes the memory needed, not the pictures.", DefaultValueFactory = _ => 64 };
         var output = new Option<string>("--out") { Description = "Folder for the pictures and a sheet of them, grid.png (or .jpg); for points samples.csv, for ECGs samples.safetensors, and samples.png.", Required = true };
@@ -32,6 +32,8 @@ internal static class SampleCommand
         {
             model, count, sampler, steps, timesteps, eta, clip, noClip, threshold, seed, labels, sets, batch, source, target, output, format, quality, device,
         };
+        var conditions = new ConditionFlags();
+        conditions.AddTo(command);
         command.SetAction((parsed, token) =>
         {
             var number = parsed.GetValue(count);
@@ -54,6 +56,7 @@ internal static class SampleCommand
                 Clipping = ClippingOf(parsed.GetValue(clip), parsed.GetValue(noClip), parsed.GetValue(threshold)),
             };
             using var loaded = DiffusionModel.Load(parsed.GetRequiredValue(model), Device.Parse(parsed.GetRequiredValue(device)), parsed.GetValue(source));
+            conditions.Apply(parsed, loaded, token);
             if (parsed.GetValue(timesteps) is { } spec)
             {
                 var visited = loaded.Schedule.Timesteps(spec);

@@ -4,6 +4,7 @@ using System.Text.Json.Nodes;
 using Graft.Formats;
 using Graft.Formats.Images;
 using Graft.Recipes;
+using Graft.Sampling;
 using Graft.Torch;
 using Graft.Training;
 using Microsoft.Extensions.Logging;
@@ -65,10 +66,14 @@ public sealed class ComparisonRun : IDisposable
         {
             foreach (var target in recipe.Targets.Keys)
             {
-                foreach (var method in recipe.Methods.Keys)
+                // A method with another's models is measured while these stand at the step.
+                foreach (var trained in recipe.Methods.Where(m => m.Value.Like is null).Select(m => m.Key))
                 {
                     foreach (var step in recipe.At)
-                        yield return new ComparisonCell(target, method, seed, step);
+                    {
+                        foreach (var method in recipe.Methods.Keys.Where(m => recipe.TrainedAs(m) == trained).OrderBy(m => m != trained))
+                            yield return new ComparisonCell(target, method, seed, step);
+                    }
                 }
             }
         }
@@ -95,9 +100,10 @@ public sealed class ComparisonRun : IDisposable
                 continue;
             }
 
-            var run = Path.Combine(cell.Folder(_recipe.Trainings), "run");
+            var run = Path.Combine((cell with { Method = _recipe.TrainedAs(cell.Method) }).Folder(_recipe.Trainings), "run");
             var method = _recipe.CreateMethod(cell.Method, cell.Seed, cell.Step);
             using var model = method.Adapt(_source, _bench.Training(cell), _run with { Folder = run, Resume = Directory.Exists(run) });
+            model.Conditioning = _recipe.Methods[cell.Method].Conditioning ?? ConditionOptions.Default;
             Measure(cell, model, run);
             finished?.Invoke();
         }

@@ -33,7 +33,7 @@ internal sealed class PictureComparison : IComparisonKind
     public IReadOnlyList<ComparisonMeasure> Measures =>
     [
         new("frechet_distance", "Fréchet", false), new(Quality, "kernel", false), new(Diversity, "intra", true),
-        new(Copies, "memorised", false), new("precision", "precision", true), new("recall", "recall", true),
+        new(Copies, "memorised", false), new("precision", "precision", true), new("recall", "recall", true), new("inception_score", "Inception Score", null), new("class_score", "class score", null),
     ];
 
     public IReadOnlyList<(string Word, string Meaning)> Meanings =>
@@ -42,6 +42,7 @@ internal sealed class PictureComparison : IComparisonKind
         ("kernel", "the same question without Gaussians, unbiased for few pictures; may come out below 0. KID only where the network is FID's."),
         ("intra", "mean distance between samples that resemble the same training picture (protocol of CDC): diversity. 0 is all copies."),
         ("memorised", "share of samples nearer to a training picture than half of the median distance of these to each other."),
+        ("Inception Score, class score", "how sure a classifier is of each sample, and how many classes they cover; it knows nothing of the target, and of one class it says little. Inception Score only where the network is FID's."),
         ("precision", "share of samples that lie among the reference pictures."),
         ("recall", "share of reference pictures that lie among the samples."),
     ];
@@ -59,7 +60,7 @@ internal sealed class PictureComparison : IComparisonKind
     {
         var column = new ComparisonColumn(metric, measure.Value, measure.Title, measure.Higher)
         {
-            Space = metric.Contains('_', StringComparison.Ordinal) ? metric[(metric.LastIndexOf('_') + 1)..] : "pixels",
+            Space = metric == "inception_score" ? "inception" : metric.Contains('_', StringComparison.Ordinal) ? metric[(metric.LastIndexOf('_') + 1)..] : "pixels",
         };
         return column with { Title = $"{measure.Title} ({column.Space})" };
     }

@@ -7,7 +7,7 @@ namespace Graft.Evaluation;
 /// <summary>The pooled features of a classifier made here: a stand-in where FID's Inception is not at hand, never to be taken for it.</summary>
 /// <param name="network">The network; it stays the caller's.</param>
 /// <param name="device">Where it computes.</param>
-public sealed class ClassifierFeatureNetwork(ResNetClassifier network, Device device = default) : IFeatureNetwork
+public sealed class ClassifierFeatureNetwork(ResNetClassifier network, Device device = default) : IClassifyingNetwork
 {
     private readonly Lazy<string> _hash = new(network.Fingerprint);
 
@@ -24,7 +24,14 @@ public sealed class ClassifierFeatureNetwork(ResNetClassifier network, Device de
     public int Dimension => network.Options.BlockOutChannels[^1];
 
     /// <inheritdoc/>
-    public FeatureSet Extract(IImageSource pictures, CancellationToken cancellationToken = default)
+    public FeatureSet Extract(IImageSource pictures, CancellationToken cancellationToken = default) =>
+        Extract(pictures, Name, x => network.Features(x).Pooled, cancellationToken);
+
+    /// <inheritdoc/>
+    public FeatureSet ExtractLogits(IImageSource pictures, CancellationToken cancellationToken = default) =>
+        Extract(pictures, $"{network.Options.Name}, logits", network.Logits, cancellationToken);
+
+    private FeatureSet Extract(IImageSource pictures, string name, Func<Tensor, Tensor> compute, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(pictures);
         ClassifierDistance.CheckChannels(network, pictures);
@@ -33,9 +40,9 @@ public sealed class ClassifierFeatureNetwork(ResNetClassifier network, Device de
             Values = FeatureBatches.Run(
                 pictures,
                 FeatureBatches.Size(pictures.Shape),
-                (first, n) => network.Features(PictureTensor.From(pictures, first, n, device).Channels(network.Options.InChannels)).Pooled,
+                (first, n) => compute(PictureTensor.From(pictures, first, n, device).Channels(network.Options.InChannels)),
                 cancellationToken),
-            Network = Name,
+            Network = name,
             NetworkHash = Hash,
             Preparation = Preparation,
             Source = pictures.Description,

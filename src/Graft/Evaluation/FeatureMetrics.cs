@@ -97,27 +97,34 @@ public sealed class PrecisionRecallMetric(IFeatureSpace space) : IMetric
     }
 }
 
-/// <summary>The Inception Score, as a metric: it looks at the samples alone.</summary>
-public sealed class InceptionScoreMetric(InceptionFeatures network) : IMetric
+/// <summary>
+/// The Inception Score, as a metric: it looks at the samples alone. Over the classes of another network it is called class score, and
+/// comparable with no published number.
+/// </summary>
+/// <param name="network">What classifies.</param>
+/// <param name="space">The short name of the space.</param>
+public sealed class InceptionScoreMetric(IClassifyingNetwork network, string space) : IMetric
 {
     private const int Splits = 10;
 
     /// <inheritdoc/>
-    public string Name => "inception_score";
+    public string Name => network is InceptionFeatures ? "inception_score" : $"class_score_{space}";
 
     /// <inheritdoc/>
     public MetricReport Measure(EvaluationInput input, CancellationToken cancellationToken = default)
     {
         var logits = network.ExtractLogits(input.Samples.Pictures(FeatureReport.Need), cancellationToken: cancellationToken);
-        var found = InceptionScore.Of(logits, Splits);
+        // The Inception Score is of 10 splits; its like may do with what there is.
+        var splits = network is InceptionFeatures ? Splits : Math.Min(Splits, logits.Count);
+        var found = InceptionScore.Of(logits, splits);
         return new MetricReport
         {
             Metric = Name,
             Space = FeatureReport.SpaceOf(logits),
             SpaceHash = logits.NetworkHash,
-            Values = [new("inception_score", found.Mean, logits.Count), new("deviation_over_splits", found.StandardDeviation, logits.Count)],
-            Settings = new JsonObject { ["splits"] = Splits },
-            Notes = [$"Inception Score: {Splits} splits of {logits.Count} samples; it knows nothing of the target."],
+            Values = [new(network is InceptionFeatures ? "inception_score" : "class_score", found.Mean, logits.Count), new("deviation_over_splits", found.StandardDeviation, logits.Count)],
+            Settings = new JsonObject { ["splits"] = splits },
+            Notes = [$"{(network is InceptionFeatures ? "Inception Score" : "Class score")}: {splits} splits of {logits.Count} samples; it knows nothing of the target."],
         };
     }
 }

@@ -16,7 +16,7 @@ public enum FidResize
 }
 
 /// <summary>The features of FID, and the logits of the Inception Score.</summary>
-public sealed class InceptionFeatures : IFeatureNetwork
+public sealed class InceptionFeatures : IClassifyingNetwork
 {
     private readonly FidInception _network;
     private readonly FidResize _resize;
@@ -69,12 +69,15 @@ public sealed class InceptionFeatures : IFeatureNetwork
     /// <param name="pictures">Grey or RGB; grey is repeated.</param>
     /// <param name="bias">Whether the last layer's bias is added; the score was defined without.</param>
     /// <param name="cancellationToken">Stops.</param>
-    public FeatureSet ExtractLogits(IImageSource pictures, bool bias = false, CancellationToken cancellationToken = default) =>
+    public FeatureSet ExtractLogits(IImageSource pictures, bool bias, CancellationToken cancellationToken = default) =>
         Extract(
             pictures,
             $"FID's Inception v3 (2015-12-05), logits {(bias ? "with" : "without")} bias",
             x => _network.Logits(_network.Features(x)[^1], bias),
             cancellationToken);
+
+    /// <inheritdoc/>
+    public FeatureSet ExtractLogits(IImageSource pictures, CancellationToken cancellationToken = default) => ExtractLogits(pictures, bias: false, cancellationToken);
 
     /// <inheritdoc/>
     public void Dispose() => _network.Dispose();

@@ -70,6 +70,14 @@ public interface IFeatureNetwork : IDisposable
     FeatureSet Extract(IImageSource pictures, CancellationToken cancellationToken = default);
 }
 
+/// <summary>A feature network that classifies too: what the Inception Score, or its like, looks through.</summary>
+public interface IClassifyingNetwork : IFeatureNetwork
+{
+    /// <summary>Extracts the logits of all pictures of a set, before the softmax.</summary>
+    /// <inheritdoc cref="IFeatureNetwork.Extract"/>
+    FeatureSet ExtractLogits(IImageSource pictures, CancellationToken cancellationToken = default);
+}
+
 /// <summary>Passes pictures through a network in batches, without recording gradients and with a scope for each batch.</summary>
 internal static class FeatureBatches
 {

@@ -91,7 +91,7 @@ public sealed class FeatureSpace : IFeatureSpace, IDisposable
     public IReadOnlyList<IMetric> Metrics(bool mirrored = false) =>
     [
         new FrechetMetric(this), new KernelMetric(this), new PrecisionRecallMetric(this),
-        .. Network is InceptionFeatures inception ? [new InceptionScoreMetric(inception)] : (IMetric[])[],
+        .. Network is IClassifyingNetwork classifier ? [new InceptionScoreMetric(classifier, Name)] : (IMetric[])[],
         .. Distance is { } distance
             ? [new IntraLpipsMetric(distance, Name), new MemorisationMetric(new MemorisationOptions { Distance = distance, Mirrored = mirrored }, Name)]
             : (IMetric[])[],

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using Graft.Data.Ecg;
+using Graft.Sampling;
 using Graft.Training;
 using Graft.Transfer;
 
@@ -82,11 +83,18 @@ public sealed record CompareRecipe
         Require(Samples >= 2, $"asks for {Samples} samples: give 2 or more");
         foreach (var name in Targets.Keys.Concat(Methods.Keys))
             Require(name.Length > 0 && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_'), $"has the name '{name}': letters, digits, - and _ can be part of a file name");
-        _ = Sampling.Sampler.Parse(Sampler, SampleSteps);
+        _ = Graft.Sampling.Sampler.Parse(Sampler, SampleSteps);
         foreach (var (name, target) in Targets)
             Require(!target.DrawPerSeed || target.Training.Ecg is not null || (target.Training.Mixture is not null && target.Reference is null or { Mixture: not null }), $"asks for other draws of {name} with each seed: of what is no ECGs only a mixture can be drawn, and targets.{name} names another kind of data");
         Require(Utility is null || Targets.Values.All(t => t.Training.Ecg is not null), "has a utility, which is measured of ECGs alone: leave it out");
         Comparison.ComparisonKinds.Of(this).Check(this);
+        foreach (var (name, method) in Methods)
+        {
+            Require(method.Method is null != method.Like is null, $"gives its method '{name}' both or neither of method and like: give one of them");
+            Require(method.Like is null || (Methods.GetValueOrDefault(method.Like) is { Like: null } && method.MethodOptions.Count + method.Training.Count == 0), $"has the method '{name}', like '{method.Like}', which must be another one of its methods with a training of its own, and no options beside it");
+            method.Conditioning?.Validate();
+        }
+
         foreach (var name in Methods.Keys)
             _ = CreateMethod(name, Seeds[0], At[^1]);
 
@@ -104,8 +112,8 @@ public sealed record CompareRecipe
     /// <exception cref="InputException">An option is unknown or out of range.</exception>
     public TransferMethod CreateMethod(string name, long seed, long steps)
     {
-        var given = Methods[name];
-        var method = TransferMethods.Create(given.Method, given.MethodOptions);
+        var given = Methods[TrainedAs(name)];
+        var method = TransferMethods.Create(given.Method!, given.MethodOptions);
         var training = Recipe.Describe(method.Training);
         foreach (var (key, value) in Training.Concat(given.Training))
             training[key] = value?.DeepClone();
@@ -122,6 +130,9 @@ public sealed record CompareRecipe
             : throw new InputException($"The comparison {Name} measures on the way, where a falling learning rate would depend on the budget: set training.decay constant.");
     }
 
+    /// <summary>The method whose models a method's are.</summary>
+    internal string TrainedAs(string name) => Methods[name].Like ?? name;
+
     /// <summary>What a cell of a method was made with, beside its step and seed: the method's options, and the training's that change weights.</summary>
     /// <param name="name">The method's name in <see cref="Methods"/>.</param>
     /// <exception cref="InputException">An option is unknown or out of range.</exception>
@@ -133,7 +144,10 @@ public sealed record CompareRecipe
             training.Remove(idle);
         var options = Recipe.Describe(method);
         options.Remove("name");
-        return new JsonObject { ["method"] = method.Name, ["method_options"] = options, ["training"] = training };
+        var settings = new JsonObject { ["method"] = method.Name, ["method_options"] = options, ["training"] = training };
+        if (Methods[name].Conditioning is { } conditioning)
+            settings["conditioning"] = Recipe.Describe(conditioning);
+        return settings;
     }
 
     private static Dictionary<string, T> Given<T>(IReadOnlyDictionary<string, T> all)
@@ -213,8 +227,14 @@ public sealed record CompareUtility
 /// <summary>A method of a comparison.</summary>
 public sealed record CompareMethod
 {
-    /// <summary>The method's name.</summary>
-    public required string Method { get; init; }
+    /// <summary>The method's name; none where <see cref="Like"/> is given.</summary>
+    public string? Method { get; init; }
+
+    /// <summary>Another method of the comparison, whose models are taken as they are: only <see cref="Conditioning"/> is this one's own.</summary>
+    public string? Like { get; init; }
+
+    /// <summary>How samples are drawn from models that were tuned on condition pictures.</summary>
+    public ConditionOptions? Conditioning { get; init; }
 
     /// <summary>Its own options.</summary>
     public JsonObject MethodOptions { get; init; } = [];

@@ -1,6 +1,7 @@
 using System.Text.Json.Serialization;
 using Graft.Data;
 using Graft.Training;
+using Microsoft.Extensions.Logging;
 
 namespace Graft.Transfer;
 
@@ -75,6 +76,10 @@ public abstract record TransferMethod
         {
             foreach (var stage in stages)
             {
+                var trained = stage.Trainable.Select(p => p.Value).ToHashSet();
+                run.Logger.LogInformation(
+                    "{Stage}: {Trained:N0} parameters are trained, {Frozen:N0} of the model stay as they are", stage.Name,
+                    stage.Trainable.Sum(p => p.Value.Count), model.Parameters().Where(p => !trained.Contains(p.Value)).Sum(p => p.Value.Count));
                 var folder = stages.Count == 1 || run.Folder is null ? run.Folder : Path.Combine(run.Folder, stage.Name);
                 new Trainer(stage, stage.Options ?? Training, run with { Folder = folder, Identity = IdentityOf(run, source) }).Train();
             }

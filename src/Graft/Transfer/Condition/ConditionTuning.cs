@@ -9,8 +9,8 @@ using Graft.Transfer.ConditionParts;
 namespace Graft.Transfer;
 
 /// <summary>
-/// ANL, condition tuning ("Transfer Learning for Diffusion Models via Attention-NonLinear modules", docs/methods/anl.md says what is known
-/// of it and what is ours): the source U-Net stays frozen, and modules inserted behind its residual blocks, fed by the CLIP embedding of
+/// ANL, condition tuning (You and Zhao: "Transferring Pretrained Diffusion Probabilistic Models", 2022; docs/methods/anl.md says what is
+/// known of it and what is ours): the source U-Net stays frozen, and modules inserted behind its residual blocks, fed by the CLIP embedding of
 /// the training picture itself, are trained with L_simple. Samples are drawn from the embeddings of the target's pictures.
 /// </summary>
 public sealed record ConditionTuning : TransferMethod
