@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Reflection;
 using System.Text.Json.Nodes;
+using Graft.Diagnostics;
 using Graft.Formats;
 using Graft.Formats.Images;
 using Graft.Recipes;
@@ -102,9 +103,11 @@ public sealed class ComparisonRun : IDisposable
 
             var run = Path.Combine((cell with { Method = _recipe.TrainedAs(cell.Method) }).Folder(_recipe.Trainings), "run");
             var method = _recipe.CreateMethod(cell.Method, cell.Seed, cell.Step);
+            var fresh = new Checkpoints(run).Newest()?.Step != cell.Step && PeakMemory.Reset();
             using var model = method.Adapt(_source, _bench.Training(cell), _run with { Folder = run, Resume = Directory.Exists(run) });
+            var peak = fresh ? PeakMemory.Bytes() : null;
             model.Conditioning = _recipe.Methods[cell.Method].Conditioning ?? ConditionOptions.Default;
-            Measure(cell, model, run);
+            Measure(cell, model, run, peak);
             finished?.Invoke();
         }
     }
@@ -128,7 +131,8 @@ public sealed class ComparisonRun : IDisposable
     /// <param name="cell">The cell.</param>
     /// <param name="model">Its model; null for a row that has none.</param>
     /// <param name="run">The folder of its training; null where there was none.</param>
-    private void Measure(ComparisonCell cell, DiffusionModel? model, string? run)
+    /// <param name="peakBytes">The most memory that the process held while it trained; null where it did not, or the system does not say.</param>
+    private void Measure(ComparisonCell cell, DiffusionModel? model, string? run, long? peakBytes = null)
     {
         var clock = Stopwatch.StartNew();
         var (training, reference) = (_bench.Training(cell), _bench.Reference(cell));
@@ -150,6 +154,8 @@ public sealed class ComparisonRun : IDisposable
             [$"reference_{_kind.Noun}"] = reference?.Count ?? 0,
             ["training_seconds"] = Math.Round(run is null ? 0 : TrainingSeconds(run), 1),
             ["sampling_seconds"] = Math.Round(sampling, 1),
+            ["training_peak_bytes"] = peakBytes,
+            ["model_parameters"] = TorchRuntime.Run(() => model?.Parameters().Sum(p => p.Value.Count)),
             ["trained_parameters"] = TorchRuntime.Run(() => model?.Attachment?.ParameterCount ?? model?.Network.ParameterCount),
             ["graft"] = typeof(ComparisonRun).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion,
             ["threads"] = TorchRuntime.Threads,

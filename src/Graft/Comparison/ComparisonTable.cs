@@ -173,7 +173,7 @@ public sealed class ComparisonTable
             text.AppendLine();
         }
 
-        return text.ToString();
+        return text.Append(CostTable.ToMarkdown(this)).ToString();
 
         void Head()
         {
@@ -217,6 +217,9 @@ public sealed class ComparisonTable
         AtomicFile.WriteText(Path.Combine(Recipe.Out, "results.json"), ToJson().ToJsonString(JsonStyle.Indented) + "\n");
         AtomicFile.WriteText(Path.Combine(Recipe.Out, "results.md"), ToMarkdown());
     }
+
+    /// <summary>The finished cells of a method at a step, of every target and seed.</summary>
+    internal IReadOnlyList<JsonObject> CellsOf(string method, long step) => [.. _cells.Where(c => c.Key.Method == method && c.Key.Step == step).Select(c => c.Value)];
 
     internal JsonObject? Cell(ComparisonCell cell) => _cells.GetValueOrDefault(cell);
 
