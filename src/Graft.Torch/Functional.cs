@@ -109,12 +109,15 @@ public static partial class Functional
         // (pytorch issue 96037).
         BaddbmmOp.Call(Tensor.Zeros([1, 1, 1], a.Type, a.Device), a, b, 1.0, scale);
 
-    /// <summary>softmax(scale · q·kᵀ)·v. q [B, N, d], k and v [B, M, d]; the softmax runs in <paramref name="softmaxType"/> if given.</summary>
-    public static Tensor Attention(Tensor q, Tensor k, Tensor v, double scale, DType? softmaxType = null)
+    /// <summary>
+    /// softmax(scale · q·kᵀ + mask)·v. q [B, N, d], k and v [B, M, d]; the mask, if given, [N, M] or a batch of these (−∞: not seen); the softmax
+    /// runs in <paramref name="softmaxType"/> if given.
+    /// </summary>
+    public static Tensor Attention(Tensor q, Tensor k, Tensor v, double scale, DType? softmaxType = null, Tensor? mask = null)
     {
         // The scale goes into q, the smaller tensor: one pass less over the scores, forwards and backwards.
         var scores = BatchMatMul(q * scale, k.Transpose(-1, -2));
-        var weights = Softmax(scores, -1, softmaxType);
+        var weights = Softmax(mask is null ? scores : scores + mask, -1, softmaxType);
         return BatchMatMul(weights.Type == v.Type ? weights : weights.To(v.Type), v);
     }
 }

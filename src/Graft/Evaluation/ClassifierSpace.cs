@@ -23,6 +23,9 @@ public sealed class ClassifierFeatureNetwork(ResNetClassifier network, Device de
     /// <inheritdoc/>
     public int Dimension => network.Options.BlockOutChannels[^1];
 
+    /// <summary>Channels that pictures must have.</summary>
+    internal int Channels => network.Options.InChannels;
+
     /// <inheritdoc/>
     public FeatureSet Extract(IImageSource pictures, CancellationToken cancellationToken = default) =>
         Extract(pictures, Name, x => network.Features(x).Pooled, cancellationToken);

@@ -32,17 +32,26 @@ public sealed class WeightFile : IDisposable
     public IEnumerable<string> Names => _tensors.Keys;
 
     /// <summary>Opens a file of weights.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="scripts">Whether a TorchScript archive may be opened: its parameters have the names of its <c>state_dict()</c>. If not, one is refused.</param>
     /// <exception cref="InputException">It is missing or broken.</exception>
-    public static WeightFile Open(string path)
+    public static WeightFile Open(string path, bool scripts = false)
     {
         if (path.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase))
             return Of(path, SafetensorsFile.Open(path), "safetensors");
         if (path.EndsWith(".safetensors.index.json", StringComparison.OrdinalIgnoreCase))
             return Of(path, SafetensorsIndex.Open(path), "sharded safetensors");
-        var file = CheckpointFile.Open(path);
+        var file = CheckpointFile.Open(path, scripts);
         try
         {
-            return new WeightFile(path, file, file.StateDict().ToDictionary(t => t.Key, t => (t.Value.Type, t.Value.Shape, Reader(t.Value))), "PyTorch checkpoint");
+            var tensors = new Dictionary<string, (DType Type, long[] Shape, Func<Tensor> Read)>();
+            foreach (var (name, tensor) in file.IsTorchScript ? file.Tensors() : file.StateDict())
+            {
+                if (!tensors.TryAdd(file.IsTorchScript ? name.Replace('/', '.') : name, (tensor.Type, tensor.Shape, Reader(tensor))))
+                    throw new InputException($"The file {path} holds two tensors called {FileFault.Quote(name)}; download or save it again.");
+            }
+
+            return new WeightFile(path, file, tensors, file.IsTorchScript ? "TorchScript archive" : "PyTorch checkpoint");
         }
         catch
         {

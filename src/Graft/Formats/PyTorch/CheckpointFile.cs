@@ -24,10 +24,11 @@ public sealed class CheckpointFile : IDisposable
     private readonly OrderedDictionary<string, CheckpointTensor> _tensors = new(StringComparer.Ordinal);
     private int _visited;
 
-    private CheckpointFile(MappedFile file)
+    private CheckpointFile(MappedFile file, bool scripts)
     {
         _file = file;
-        Root = CheckpointLoader.Load(file);
+        Root = CheckpointLoader.Load(file, scripts, out var isScript);
+        IsTorchScript = isScript;
         if (Root is not (PickleDictionary or PickleList or CheckpointTensor))
             throw file.Fault.Read("it holds neither a dictionary nor a list nor a tensor", "check that it is a checkpoint of a model");
         Collect("", Root, 0);
@@ -43,15 +44,22 @@ public sealed class CheckpointFile : IDisposable
     /// </summary>
     public object? Root { get; }
 
+    /// <summary>Whether it is a TorchScript archive: <see cref="Root"/> is then its module, as a dictionary of attributes, parameters and modules.</summary>
+    public bool IsTorchScript { get; }
+
     /// <summary>Opens and checks a file. Checksums of tensor data are verified when the data are read.</summary>
     /// <param name="path">The file.</param>
+    /// <param name="scripts">
+    /// Whether a TorchScript archive (<c>torch.jit.save</c>, as openai publishes CLIP) may be opened for the sake of its parameters; its program is
+    /// neither run nor looked at. If not, one is refused.
+    /// </param>
     /// <exception cref="InputException">The file is absent, of another kind, damaged, or holds more than plain values.</exception>
-    public static CheckpointFile Open(string path)
+    public static CheckpointFile Open(string path, bool scripts = false)
     {
         var file = MappedFile.Open(path);
         try
         {
-            return new CheckpointFile(file);
+            return new CheckpointFile(file, scripts);
         }
         catch
         {

@@ -12,13 +12,17 @@ internal static unsafe class CheckpointLoader
     private static readonly BigInteger LegacyMagic = BigInteger.Parse("119547037146038801333356");
 
     /// <summary>The object that was saved. Its tensors point into the file.</summary>
-    public static object? Load(MappedFile file)
+    /// <param name="file">The file.</param>
+    /// <param name="scripts">Whether the parameters of a TorchScript archive are read; if not, one is refused.</param>
+    /// <param name="isScript">Whether it is one.</param>
+    public static object? Load(MappedFile file, bool scripts, out bool isScript)
     {
+        isScript = false;
         if (file.Length == 0)
             throw file.Fault.Read("it is empty");
         var head = file.Head(512);
         if (head.StartsWith("PK"u8))
-            return LoadZip(file);
+            return LoadZip(file, scripts, out isScript);
         if (file.Fault.OtherKind(head) is { } other)
             throw other;
         if (head.Length > 8 && head[8] == (byte)'{')
@@ -28,7 +32,7 @@ internal static unsafe class CheckpointLoader
             : throw file.Fault.Read("it is not a PyTorch checkpoint", "check that it was written by torch.save");
     }
 
-    private static object? LoadZip(MappedFile file)
+    private static object? LoadZip(MappedFile file, bool scripts, out bool isScript)
     {
         var zip = new ZipDirectory(file);
         var fault = file.Fault;
@@ -42,7 +46,8 @@ internal static unsafe class CheckpointLoader
         }
 
         var root = pickles[0][..^"data.pkl".Length];
-        if (zip.Entries.Keys.Any(name => name == $"{root}constants.pkl" || name.StartsWith($"{root}code/", StringComparison.Ordinal)))
+        isScript = zip.Entries.Keys.Any(name => name == $"{root}constants.pkl" || name.StartsWith($"{root}code/", StringComparison.Ordinal));
+        if (isScript && !scripts)
         {
             throw fault.Read(
                 "it is a TorchScript archive, which holds a program",
@@ -59,7 +64,7 @@ internal static unsafe class CheckpointLoader
             throw fault.Read("its data.pkl is longer than 1 GiB");
         if (!zip.IsIntact(pickle))
             throw fault.Read("the checksum of its data.pkl is wrong, so it is damaged");
-        return new PickleReader(new ReadOnlySpan<byte>(content, (int)pickle.Length), fault, host).Read();
+        return new PickleReader(new ReadOnlySpan<byte>(content, (int)pickle.Length), fault, host, isScript).Read();
     }
 
     private static void Place(ZipDirectory zip, string root, FileFault fault, CheckpointStorage storage)

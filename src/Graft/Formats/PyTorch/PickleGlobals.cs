@@ -14,6 +14,7 @@ internal enum GlobalKind
     RebuildParameter,
     TypedStorage,
     UntypedStorage,
+    ScriptClass,
 }
 
 /// <summary>A name that a pickle may refer to. It is a mark only: no code stands behind it.</summary>

@@ -19,11 +19,15 @@ internal interface IPickleHost
 /// Reads one pickle of protocol 2 to 5 without executing anything: opcodes that build plain values are obeyed, names are looked up in
 /// <see cref="PickleGlobals"/>, and whatever could run code is refused. Sizes that the stream claims are held against the bytes left.
 /// </summary>
-/// <remarks>Opcodes: CPython's Lib/pickle.py.</remarks>
-internal ref struct PickleReader(ReadOnlySpan<byte> data, FileFault fault, IPickleHost host)
+/// <remarks>
+/// Opcodes: CPython's Lib/pickle.py. With <paramref name="scripts"/>, as TorchScript's archives need, an object of a class that the archive
+/// defines itself (module <c>__torch__</c>) is read as the dictionary of its attributes; the class's program is not looked at.
+/// </remarks>
+internal ref struct PickleReader(ReadOnlySpan<byte> data, FileFault fault, IPickleHost host, bool scripts = false)
 {
     private const int HighestProtocol = 5;
     private const int LongestInteger = 1024;
+    private const string ScriptModule = "__torch__";
     private const string Refuse = "do not trust the file; save the weights alone (a state dict) as safetensors where it came from";
 
     private static readonly object Undefined = new();
@@ -34,6 +38,7 @@ internal ref struct PickleReader(ReadOnlySpan<byte> data, FileFault fault, IPick
     private readonly List<object?> _stack = [];
     private readonly List<int> _marks = [];
     private readonly List<object?> _memo = [];
+    private readonly HashSet<object>? _objects = scripts ? new HashSet<object>(ReferenceEqualityComparer.Instance) : null;
     private int _position;
 
     /// <summary>Bytes consumed.</summary>
@@ -148,7 +153,7 @@ internal ref struct PickleReader(ReadOnlySpan<byte> data, FileFault fault, IPick
             case 'Q': Push(_host.PersistentLoad(Pop())); break;
             case 'i': throw Executes("INST");
             case 'o': throw Executes("OBJ");
-            case '\x81': throw Executes("NEWOBJ");
+            case '\x81': NewObject(); break;
             case '\x92': throw Executes("NEWOBJ_EX");
             case '\x82' or '\x83' or '\x84': throw Executes("EXT");
             default: throw Broken($"holds the opcode 0x{(int)opcode:x2}, which no checkpoint needs");
@@ -164,16 +169,38 @@ internal ref struct PickleReader(ReadOnlySpan<byte> data, FileFault fault, IPick
         Push(_host.Call(function, arguments));
     }
 
-    /// <summary>The attributes of a dictionary (PyTorch's <c>_metadata</c>) are not needed; nothing else has any.</summary>
+    /// <summary>An object of a class that the archive defines: a dictionary, which <see cref="Build"/> fills.</summary>
+    private readonly void NewObject()
+    {
+        if (_objects is null || Pop() is not PickleList { IsTuple: true, Count: 0 } || Pop() is not PickleGlobal { Kind: GlobalKind.ScriptClass })
+            throw Executes("NEWOBJ");
+        var made = new PickleDictionary();
+        _objects.Add(made);
+        Push(made);
+    }
+
+    /// <summary>The attributes of a dictionary (PyTorch's <c>_metadata</c>) are not needed; those of an archive's own object are all it has.</summary>
     private readonly void Build()
     {
         var state = Pop();
+        if (Peek() is PickleDictionary made && _objects?.Remove(made) == true)
+        {
+            if (state is not PickleDictionary attributes)
+                throw _fault.Read("one of its modules keeps its state in a way of its own", "load it in PyTorch with torch.jit.load and save its state_dict()");
+            foreach (var (name, value) in attributes)
+                PickleKeys.Add(_fault, made, name, value);
+            return;
+        }
+
         if (Peek() is not PickleDictionary || state is not PickleDictionary)
             throw _fault.Read("its pickle sets the attributes of an object that is not a dictionary", Refuse);
     }
 
     private readonly object Global(string module, string name) =>
         PickleGlobals.Find(module, name)
+        ?? (_objects is not null && (module == ScriptModule || module.StartsWith(ScriptModule + ".", StringComparison.Ordinal))
+            ? new PickleGlobal($"{module}.{name}", GlobalKind.ScriptClass)
+            : null)
         ?? throw _fault.Read(
             $"its pickle refers to {FileFault.Quote($"{module}.{name}")}, which is not part of a plain checkpoint", Refuse);
 
