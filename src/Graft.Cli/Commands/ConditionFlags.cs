@@ -42,6 +42,6 @@ internal sealed class ConditionFlags
         var path = parsed.GetValue(_encoder) ?? own.EncoderPath
             ?? throw new InputException($"The model {model.Origin} does not say where its encoder lies ({own.Encoder}): name it with --encoder.");
         using var encoder = ConditionEncoders.Load(path, model.Device);
-        model.ConditionOn(ConditionTable.Encode(encoder, ImageFolder.Open(folder, model.Shape, null, Terminal.Warning, token), path, model.Device));
+        model.ConditionOn(ConditionTable.Encode(encoder, ImageFolder.Open(folder, model.Shape, null, Terminal.Warning, token), path));
     }
 }

@@ -16,7 +16,6 @@ public sealed class ConditionTable
     private const string RowsName = "embeddings";
     private const string LabelsName = "labels";
     private const int LargestCount = 1 << 20;
-    private const int AtATime = 32;
     private readonly float[] _rows;
 
     /// <summary>Makes a table.</summary>
@@ -70,26 +69,15 @@ public sealed class ConditionTable
     /// <param name="encoder">The encoder.</param>
     /// <param name="items">Pictures, or what else the encoder looks at.</param>
     /// <param name="path">Where the encoder was opened, for the record.</param>
-    /// <param name="device">Where the encoder computes.</param>
-    public static ConditionTable Encode(IConditionEncoder encoder, ISampleSource items, string? path = null, Device device = default)
+    /// <param name="cache">A file that keeps embeddings for the next time (<see cref="ConditionEmbeddings.Of"/>); null: nothing is kept.</param>
+    public static ConditionTable Encode(IConditionEncoder encoder, ISampleSource items, string? path = null, string? cache = null)
     {
         ArgumentNullException.ThrowIfNull(encoder);
         ArgumentNullException.ThrowIfNull(items);
-        var rows = new float[items.Count * encoder.Dimension];
-        var size = items.ItemShape.Elements;
-        TorchRuntime.Run(() =>
-        {
-            using var mode = Autograd.NoGrad();
-            for (var first = 0; first < items.Count; first += AtATime)
-            {
-                using var scope = new TensorScope();
-                var n = Math.Min(AtATime, items.Count - first);
-                var values = new float[n * size];
-                for (var i = 0; i < n; i++)
-                    items.Read(first + i, values.AsSpan(i * size, size));
-                encoder.Encode(Tensor.From(values, [n, .. items.ItemShape.Sizes]).To(device)).CopyTo(rows.AsSpan(first * encoder.Dimension, n * encoder.Dimension));
-            }
-        });
+        var embedded = ConditionEmbeddings.Of(encoder, items, cache);
+        var rows = new float[checked(embedded.Count * embedded.Dimension)];
+        for (var i = 0; i < embedded.Count; i++)
+            embedded[i].CopyTo(rows.AsSpan(i * embedded.Dimension));
         int?[] labels = [.. Enumerable.Range(0, items.Count).Select(items.Label)];
         return new ConditionTable(
             rows, [.. Enumerable.Range(0, items.Count).Select(items.Name)], labels.All(l => l is not null) ? [.. labels.Select(l => l!.Value)] : null, items.Classes,

@@ -9,7 +9,7 @@ public static class InceptionScore
     private const string Measure = "The Inception Score";
 
     /// <summary>The score of logits.</summary>
-    /// <param name="logits">As <see cref="InceptionFeatures.ExtractLogits"/> gives them.</param>
+    /// <param name="logits">As <see cref="IClassifyingNetwork.ExtractLogits"/> gives them.</param>
     /// <param name="splits">Parts of the samples that are scored each for itself.</param>
     /// <exception cref="InputException">There are fewer pictures than splits.</exception>
     public static InceptionScoreResult Of(FeatureSet logits, int splits = 10)

@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using Graft.Data;
+using Graft.Torch;
 using Graft.Training;
 using Microsoft.Extensions.Logging;
 
@@ -76,10 +77,8 @@ public abstract record TransferMethod
         {
             foreach (var stage in stages)
             {
-                var trained = stage.Trainable.Select(p => p.Value).ToHashSet();
-                run.Logger.LogInformation(
-                    "{Stage}: {Trained:N0} parameters are trained, {Frozen:N0} of the model stay as they are", stage.Name,
-                    stage.Trainable.Sum(p => p.Value.Count), model.Parameters().Where(p => !trained.Contains(p.Value)).Sum(p => p.Value.Count));
+                var (trained, frozen) = Count(stage, model);
+                run.Logger.LogInformation("{Stage}: {Trained:N0} parameters are trained, {Frozen:N0} of the model stay as they are", stage.Name, trained, frozen);
                 var folder = stages.Count == 1 || run.Folder is null ? run.Folder : Path.Combine(run.Folder, stage.Name);
                 new Trainer(stage, stage.Options ?? Training, run with { Folder = folder, Identity = IdentityOf(run, source) }).Train();
             }
@@ -99,6 +98,13 @@ public abstract record TransferMethod
                 helper.Dispose();
         }
     }
+
+    /// <summary>Numbers of parameters that a stage trains, and of the model's that it leaves alone.</summary>
+    private static (long Trained, long Frozen) Count(TrainingStage stage, DiffusionModel model) => TorchRuntime.Run(() =>
+    {
+        var trained = stage.Trainable.Select(p => p.Value).ToHashSet();
+        return (trained.Sum(t => t.Count), model.Parameters().Where(p => !trained.Contains(p.Value)).Sum(p => p.Value.Count));
+    });
 
     private System.Text.Json.Nodes.JsonObject IdentityOf(TrainingRun run, DiffusionModel source)
     {

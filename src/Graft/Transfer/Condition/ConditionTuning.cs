@@ -38,6 +38,9 @@ public sealed record ConditionTuning : TransferMethod
     /// <summary>Where the encoder of condition pictures lies: a folder or file of CLIP, a hub id, or a folder of a classifier of Graft's.</summary>
     public string? Encoder { get; init; }
 
+    /// <summary>A file that keeps the embeddings of pictures for the next run; null: nothing is kept.</summary>
+    public string? EncoderCache { get; init; }
+
     /// <summary>The encoder itself, in place of <see cref="Encoder"/>; the caller disposes it.</summary>
     [JsonIgnore]
     public IConditionEncoder? ConditionEncoder { get; init; }
@@ -62,7 +65,7 @@ public sealed record ConditionTuning : TransferMethod
             throw new InputException(FormattableString.Invariant($"The option condition_dropout is {ConditionDropout}: give 0 to below 1."));
         if (!Conditional && (Encoder is not null || ConditionEncoder is not null || ConditionDropout > 0))
             throw new InputException("With conditional false there are no conditions: leave out encoder and condition_dropout.");
-        var encoder = !Conditional ? null : ConditionEncoder ?? throw new InputException("ANL needs an encoder of condition pictures.");
+        var encoder = !Conditional ? null : ConditionEncoder ?? ConditionEncoders.Load(Encoder, source.Device);
         var model = source.Clone();
         try
         {
@@ -89,7 +92,7 @@ public sealed record ConditionTuning : TransferMethod
                 encoder?.Dispose();
         }
 
-        ConditionTable Table(IConditionEncoder encoder, ISampleSource items) => ConditionTable.Encode(encoder, items, Encoder, source.Device);
+        ConditionTable Table(IConditionEncoder encoder, ISampleSource items) => ConditionTable.Encode(encoder, items, Encoder, EncoderCache);
 
         ItemConditions ConditionsOf(IConditionEncoder encoder, ISampleSource items)
         {
