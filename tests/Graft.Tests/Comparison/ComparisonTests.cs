@@ -210,10 +210,45 @@ public sealed class ComparisonTests : IDisposable
     [InlineData("methods", """{"x": {"method": "finetuned"}}""", "finetuned")]
     [InlineData("methods", """{"x": {"method": "lora", "method_options": {"rang": 2}}}""", "rang")]
     [InlineData("methods", """{"x": null}""", "at least one of targets, methods and seeds")]
+    [InlineData("methods", """{"x": {}}""", "both or neither of method and like")]
+    [InlineData("methods", """{"x": {"method": "finetune", "like": "x"}}""", "both or neither of method and like")]
+    [InlineData("methods", """{"x": {"like": "y"}}""", "like 'y'")]
+    [InlineData("methods", """{"y": {"method": "finetune"}, "x": {"like": "y", "training": {"batch_size": 2}}}""", "no options beside it")]
+    [InlineData("methods", """{"x": {"method": "finetune", "conditioning": {"mask_rate": 1.5}}}""", "mask rate")]
     [InlineData("training", """{"decay": "cosine"}""", "training.decay constant")]
     [InlineData("training", """{"stepps": 3}""", "stepps")]
     public void What_cannot_be_compared_is_refused(string key, string value, string says) =>
         Should.Throw<InputException>(() => Bind(r => r[key] = JsonNode.Parse(value)).Check()).Message.ShouldContain(says);
+
+    [Fact]
+    public void A_method_can_share_anothers_models()
+    {
+        var recipe = Masked(0.5);
+        ComparisonRun.Cells(recipe).Select(c => (c.Method, c.Step)).ShouldBe([("source", 0), ("anl", 2), ("masked", 2), ("anl", 4), ("masked", 4)]);
+        Run(recipe);
+        var (plain, masked) = (Cell("anl"), Cell("masked"));
+        ((string?)masked["model"]).ShouldBe((string?)plain["model"]);
+        ((double)masked["settings"]!["conditioning"]!["mask_rate"]!).ShouldBe(0.5);
+        plain["settings"]!.AsObject().ContainsKey("conditioning").ShouldBeFalse();
+        masked["metrics"]!.ToJsonString().ShouldNotBe(plain["metrics"]!.ToJsonString());
+        Directory.Exists(_temporary["out/cells/tiny/masked/seed-1/run"]).ShouldBeFalse();
+        new ComparisonTable(recipe).ToMarkdown().ShouldContain("What each method costs");
+        Should.Throw<InputException>(() => new ComparisonTable(Masked(0.25))).Message.ShouldContain("mask_rate");
+
+        JsonObject Cell(string method) => JsonNode.Parse(File.ReadAllText(_temporary[$"out/cells/tiny/{method}/seed-1/step-000004.json"]))!.AsObject();
+
+        CompareRecipe Masked(double rate) => Bind(r =>
+        {
+            var options = new JsonObject { ["variant"] = "lean", ["places"] = "attention", ["encoder"] = Path.Combine(SharedFiles.Repository, "models", "fashion-features") };
+            r["methods"] = new JsonObject
+            {
+                ["masked"] = new JsonObject { ["like"] = "anl", ["conditioning"] = new JsonObject { ["mask_rate"] = rate } },
+                ["anl"] = new JsonObject { ["method"] = "anl", ["method_options"] = options },
+            };
+            r["training"]!["learning_rate"] = 0.05;
+            r["seeds"] = new JsonArray(1);
+        });
+    }
 
     [Fact]
     public void Targets_and_methods_without_a_value_are_left_out()
