@@ -83,6 +83,11 @@ GRAFT_API int32_t graft_gradients(const graft_tensor* outputs, const graft_tenso
                                   const graft_tensor* inputs, int32_t input_count, int32_t retain_graph,
                                   int32_t create_graph, int32_t allow_unused, graft_tensor* results);
 
+// memory.cpp: bytes of tensors that were made on this thread (and by backward passes it began) since graft_memory_begin
+GRAFT_API int32_t graft_memory_begin(void);                // once at a time
+GRAFT_API int32_t graft_memory_read(int64_t* current, int64_t* peak, int32_t reset_peak);
+GRAFT_API int32_t graft_memory_end(void);
+
 // random.cpp: Philox4x32-10 (Salmon et al. 2011)
 enum graft_distribution { GRAFT_UNIFORM = 0, GRAFT_NORMAL = 1, GRAFT_INTEGER = 2 };
 GRAFT_API int32_t graft_random_fill(int32_t distribution, uint64_t key, uint64_t step, const int64_t* items,

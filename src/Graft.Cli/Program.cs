@@ -90,6 +90,7 @@ internal static class Program
         PretrainCommand.Create(),
         CompareCommand.Create(),
         PlanCommand.Create(),
+        ProfileCommand.Create(),
         PullCommand.Create(),
         ConvertCommand.Create(),
         InspectCommand.Create(),

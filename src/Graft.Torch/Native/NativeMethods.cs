@@ -79,6 +79,15 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library)]
     internal static partial int graft_adamw_step(
         NativeAdamW* options, int count, nint* parameters, nint* gradients, nint* expAvg, nint* expAvgSq, nint* ema, double* norm);
+
+    [LibraryImport(Library)]
+    internal static partial int graft_memory_begin();
+
+    [LibraryImport(Library)]
+    internal static partial int graft_memory_read(long* current, long* peak, int resetPeak);
+
+    [LibraryImport(Library)]
+    internal static partial int graft_memory_end();
 }
 
 /// <summary><c>graft_kind</c>.</summary>

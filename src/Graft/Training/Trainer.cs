@@ -141,7 +141,7 @@ public sealed class Trainer
             if (_run.CancellationToken.IsCancellationRequested)
                 Stop(step, optimiser, checkpoints, log);
 
-            var (loss, terms) = Accumulate(step);
+            var (loss, terms) = TrainingStep.Accumulate(_stage, _options, step);
             var rate = _options.LearningRateAt(step);
             var norm = optimiser.Step(rate, _options.EmaDecayAt(step));
             skips = double.IsFinite(norm) ? 0 : skips + 1;
@@ -199,37 +199,6 @@ public sealed class Trainer
         best.Offer(done, value);
         return value;
     });
-
-    private (double Loss, List<(string Name, double Value)> Terms) Accumulate(long step)
-    {
-        var parts = _options.Accumulation;
-        var size = _options.BatchSize / parts;
-        var total = 0.0;
-        var terms = new List<(string Name, double Value)>();
-        _stage.Network.Train();
-        for (var part = 0; part < parts; part++)
-        {
-            using var scope = new TensorScope();
-            var first = ((step * parts) + part) * size;
-            var items = new long[size];
-            for (var k = 0; k < size; k++)
-                items[k] = first + k;
-            var batch = _stage.Data.Read(step, items);
-            _stage.Network.BeginBatch(_options.Seed, step, items);
-            var loss = _stage.Loss(batch);
-            Autograd.Backward(parts == 1 ? loss.Total : loss.Total * (1.0 / parts));
-            total += loss.Total.Detach().Item() / parts;
-            for (var i = 0; i < (loss.Terms?.Length ?? 0); i++)
-            {
-                var (name, value) = loss.Terms![i];
-                if (part == 0)
-                    terms.Add((name, 0));
-                terms[i] = (name, terms[i].Value + (value.Detach().Item() / parts));
-            }
-        }
-
-        return (total, terms);
-    }
 
     private void DrawSamples(long step, AdamW optimiser, TrainingLog? log)
     {

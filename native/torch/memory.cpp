@@ -1,0 +1,72 @@
+// What tensors hold, counted by libtorch's own allocators: exact, where a process's resident memory is not.
+#include "internal.h"
+
+#include <c10/core/Allocator.h>
+#include <c10/util/ThreadLocalDebugInfo.h>
+
+#include <memory>
+
+namespace {
+
+// The totals are int64_t in 1.x and size_t in 2.x.
+template <class T>
+struct totals;
+template <class R, class C, class P, class S, class T, class D>
+struct totals<R (C::*)(P, S, T, T, D)> {
+    using type = T;
+};
+using total = totals<decltype(&c10::MemoryReportingInfoBase::reportMemoryUsage)>::type;
+
+struct Meter final : c10::MemoryReportingInfoBase {
+    std::atomic<int64_t> current{0}, peak{0};
+
+    void reportMemoryUsage(void*, int64_t size, total, total, c10::Device) override {
+        auto now = current.fetch_add(size) + size;
+        auto most = peak.load();
+        while (now > most && !peak.compare_exchange_weak(most, now)) {}
+    }
+
+    bool memoryProfilingEnabled() const override { return true; }
+};
+
+thread_local std::shared_ptr<Meter> meter;
+
+}  // namespace
+
+extern "C" {
+
+int32_t graft_memory_begin(void) {
+    return graft::guarded(
+        [] {
+            TORCH_CHECK(!meter, "memory is being counted already");
+            meter = std::make_shared<Meter>();
+            c10::ThreadLocalDebugInfo::_push(c10::DebugInfoKind::PROFILER_STATE, meter);
+            return 0;
+        },
+        -1);
+}
+
+int32_t graft_memory_read(int64_t* current, int64_t* peak, int32_t reset_peak) {
+    return graft::guarded(
+        [=] {
+            TORCH_CHECK(meter, "memory is not being counted");
+            *current = meter->current.load();
+            *peak = meter->peak.load();
+            if (reset_peak) meter->peak = *current;
+            return 0;
+        },
+        -1);
+}
+
+int32_t graft_memory_end(void) {
+    return graft::guarded(
+        [] {
+            TORCH_CHECK(meter, "memory is not being counted");
+            c10::ThreadLocalDebugInfo::_pop(c10::DebugInfoKind::PROFILER_STATE);
+            meter.reset();
+            return 0;
+        },
+        -1);
+}
+
+}  // extern "C"

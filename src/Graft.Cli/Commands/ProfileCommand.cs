@@ -1,0 +1,74 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json.Nodes;
+using Graft.Diagnostics;
+using Graft.Recipes;
+using Graft.Torch;
+
+namespace Graft.Cli.Commands;
+
+/// <summary><c>graft profile RECIPE</c>: what a training step of each method of a comparison costs, side by side.</summary>
+internal static class ProfileCommand
+{
+    private const double Mebi = 1 << 20;
+
+    internal static Command Create()
+    {
+        var recipe = new Argument<string>("RECIPE") { Description = "A recipe of `graft compare`: its source, methods and training settings are taken." };
+        var target = new Option<string?>("--target") { Description = "Which of its targets is trained on; without it the first." };
+        var rounds = new Option<int>("--rounds") { Description = "Steps of each method that are timed, in turn.", DefaultValueFactory = _ => 10 };
+        var size = new Option<string?>("--size") { Description = "One of the recipe's sizes." };
+        var json = new Option<bool>("--json") { Description = "Print JSON instead of the table (default: no).", DefaultValueFactory = _ => false };
+        var set = CommonOptions.Set();
+        var command = new Command("profile", "Measure what a training step of each method costs: parameters, bytes of weights, optimiser and step, and time, side by side in one run.")
+        {
+            recipe, target, rounds, size, set, json,
+        };
+        command.SetAction((parsed, token) =>
+        {
+            if (parsed.GetValue(rounds) < 1)
+                throw new InputException("--rounds must be at least 1.");
+            var read = Recipe.Read(parsed.GetRequiredValue(recipe));
+            CommonOptions.Override(read, parsed.GetValue(size), parsed.GetRequiredValue(set));
+            var plan = Recipe.Bind<CompareRecipe>(read, "recipe");
+            plan.Check();
+            var name = parsed.GetValue(target) ?? plan.Targets.Keys.First();
+            var costs = ProgressDisplay.Sample("profiling", progress => StepCost.Measure(plan, name, parsed.GetValue(rounds), Terminal.Warning, progress, token));
+            var reference = costs.FirstOrDefault(c => c.Method == plan.Baseline) ?? costs[0];
+            if (parsed.GetValue(json))
+                CommonOptions.PrintPlan(Describe(plan, name, costs, reference));
+            else
+                Print(costs, reference);
+            return Task.FromResult(0);
+        });
+        return command;
+    }
+
+    /// <summary>As Markdown, which goes into a document as it is.</summary>
+    private static void Print(IReadOnlyList<StepCost> costs, StepCost reference)
+    {
+        var width = costs.Max(c => c.Method.Length);
+        Terminal.Result($"| {"method".PadRight(width)} |    trained | of model | weights MiB | optimiser MiB | step MiB | ms a step | of {reference.Method} |");
+        Terminal.Result($"|{new string('-', width + 2)}|-----------:|---------:|------------:|--------------:|---------:|----------:|---:|");
+        foreach (var c in costs)
+        {
+            Terminal.Result(string.Create(
+                CultureInfo.InvariantCulture,
+                $"| {c.Method.PadRight(width)} | {c.Trained,10:N0} | {(double)c.Trained / c.Parameters,8:P1} | {c.WeightBytes / Mebi,11:0.0} | {c.OptimiserBytes / Mebi,13:0.0} | {c.StepBytes / Mebi,8:0.0} | {c.MedianSeconds * 1000,9:0.0} | {c.MedianSeconds / reference.MedianSeconds:0.00} |"));
+        }
+    }
+
+    private static JsonObject Describe(CompareRecipe plan, string target, IReadOnlyList<StepCost> costs, StepCost reference) => new()
+    {
+        ["comparison"] = plan.Name,
+        ["target"] = target,
+        ["threads"] = TorchRuntime.Threads,
+        ["reference"] = reference.Method,
+        ["methods"] = new JsonArray([.. costs.Select(c => new JsonObject
+        {
+            ["method"] = c.Method, ["trained"] = c.Trained, ["parameters"] = c.Parameters, ["weight_bytes"] = c.WeightBytes, ["optimiser_bytes"] = c.OptimiserBytes,
+            ["step_bytes"] = c.StepBytes, ["median_seconds"] = c.MedianSeconds, ["ratio"] = c.MedianSeconds / reference.MedianSeconds,
+            ["seconds"] = new JsonArray([.. c.Seconds.Select(s => (JsonNode)s)]),
+        })]),
+    };
+}
