@@ -15,7 +15,7 @@ internal static partial class Parsers
     [
         Safetensors(), SafetensorsIndex(), PickleZip(), PickleLegacy(), Png(), Jpeg(), WebP(), Idx(),
         RecipeFile(), Labels(), AdapterConfiguration(), NetworkConfiguration(), SchedulerConfiguration(), Flags(), Record(),
-        WfdbHeader(), WfdbSamples(), Matlab(), PtbXlRows(),
+        WfdbHeader(), WfdbSamples(), Matlab(), PtbXlRows(), TorchScript(), ClipConfiguration(), ClipProcessor(),
     ];
 
     /// <summary>The parser of a name.</summary>
@@ -152,10 +152,12 @@ internal static partial class Parsers
         AllowancePerByte = 2 * 1032,
     };
 
-    private static unsafe void ReadCheckpoint(string path)
+    private static void ReadCheckpoint(string path) => ReadCheckpoint(path, scripts: false);
+
+    private static unsafe void ReadCheckpoint(string path, bool scripts)
     {
         const int Largest = 1 << 27; // 2^24 elements of 8 bytes, which a tensor may claim by strides of zero
-        using var file = CheckpointFile.Open(path);
+        using var file = CheckpointFile.Open(path, scripts);
         var buffer = (byte*)NativeMemory.Alloc(Largest);
         try
         {
@@ -165,7 +167,8 @@ internal static partial class Parsers
                 Touch(new ReadOnlySpan<byte>(buffer, (int)tensor.Length));
             }
 
-            file.StateDict();
+            if (!file.IsTorchScript)
+                file.StateDict();
         }
         finally
         {

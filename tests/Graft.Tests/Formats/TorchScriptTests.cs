@@ -24,6 +24,18 @@ public class TorchScriptTests
         Should.Throw<InputException>(() => WeightFile.Open(path)).Message.ShouldContain("TorchScript");
     });
 
+    /// <summary>The small archive that damage is tried on: storages shared, modules in modules, numbers of one dimension and of none.</summary>
+    [Fact]
+    public void The_fixture_is_read() => TorchRuntime.Run(() =>
+    {
+        using var scope = new TensorScope();
+        using var file = WeightFile.Open(Path.Combine(SharedFiles.Repository, "tests", "Graft.Tests", "Fixtures", "torchscript", "tower.pt"), scripts: true);
+        file.Names.ShouldBe(["input_resolution", "visual.class_embedding", "visual.proj", "visual.transformer.0.bias"]);
+        file.Read("input_resolution").Item().ShouldBe(8);
+        file.Read("visual.proj").Shape.ToArray().ShouldBe([4, 2]);
+        file.Read("visual.transformer.0.bias").ToArray<float>().ShouldBe([1, 2, 3, 4]);
+    });
+
     [Fact]
     public void Only_the_archives_own_classes_are_modules()
     {

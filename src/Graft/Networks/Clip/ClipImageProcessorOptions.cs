@@ -68,7 +68,7 @@ public sealed record ClipImageProcessorOptions
         ArgumentNullException.ThrowIfNull(json);
         const int Standard = 224;
         var keys = new ClipJson(json, where);
-        var (shortest, size) = keys.Flag("do_resize", true) ? Resized(json["size"], keys) : (null, null);
+        var (shortest, size) = keys.Flag("do_resize", true) ? Resized(json["size"]) : (null, null);
         var normalised = keys.Flag("do_normalize", true);
         return new ClipImageProcessorOptions
         {
@@ -93,13 +93,13 @@ public sealed record ClipImageProcessorOptions
                 : throw keys.Fault("image_std must be above 0"),
         };
 
-        static (int? Shortest, (int Height, int Width)? Size) Resized(JsonNode? given, ClipJson keys)
+        (int? Shortest, (int Height, int Width)? Size) Resized(JsonNode? given)
         {
             if (given is null)
                 return (Standard, null);
             if (given is not JsonObject sizes)
                 return (Edge(keys, "size"), null);
-            var inner = new ClipJson(sizes, "size of the processor");
+            var inner = new ClipJson(sizes, where);
             return inner.Has("shortest_edge") ? (Edge(inner, "shortest_edge"), null)
                 : inner.Has("height") && inner.Has("width") ? (null, (Edge(inner, "height"), Edge(inner, "width")))
                 : throw keys.Fault("size names neither shortest_edge nor height and width");

@@ -1,7 +1,6 @@
 using System.Text.Json.Nodes;
 using Graft.Formats;
 using Graft.Networks.Clip;
-using Graft.Tests.Parity;
 using Graft.Torch;
 
 namespace Graft.Tests.Networks.Clip;

@@ -154,10 +154,10 @@ public class ConditionEmbeddingsTests
 
         public string Hash => Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData([(byte)key[0]]));
 
-        public static float[] VectorOf(string key, IImageSource items, int index)
+        public static float[] VectorOf(string key, PictureSet items, int index)
         {
             var values = new float[items.Shape.Elements];
-            items.Read(index, values);
+            ((ISampleSource)items).Read(index, values);
             return Vector(key, values);
         }
 
