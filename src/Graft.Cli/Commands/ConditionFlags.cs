@@ -1,7 +1,6 @@
 using System.CommandLine;
 using Graft.Conditions;
 using Graft.Data;
-using Graft.Networks.Conditions;
 using Graft.Sampling;
 
 namespace Graft.Cli.Commands;

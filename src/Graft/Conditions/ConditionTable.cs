@@ -1,7 +1,6 @@
 using System.Text.Json;
 using Graft.Data;
 using Graft.Formats;
-using Graft.Networks.Conditions;
 using Graft.Torch;
 
 namespace Graft.Conditions;

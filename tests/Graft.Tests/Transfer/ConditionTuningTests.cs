@@ -1,7 +1,6 @@
 using Graft.Conditions;
 using Graft.Data;
 using Graft.Diffusion;
-using Graft.Networks.Conditions;
 using Graft.Sampling;
 using Graft.Tests.Training;
 using Graft.Torch;

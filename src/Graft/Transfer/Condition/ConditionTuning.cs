@@ -1,7 +1,6 @@
 using System.Text.Json.Serialization;
 using Graft.Conditions;
 using Graft.Data;
-using Graft.Networks.Conditions;
 using Graft.Torch;
 using Graft.Training;
 using Graft.Transfer.ConditionParts;

@@ -2,7 +2,7 @@ using System.Text.Json.Nodes;
 using Graft.Formats;
 using Graft.Formats.Images;
 using Graft.Networks.Clip;
-using Graft.Networks.Conditions;
+using Graft.Conditions;
 using Graft.Tests.Parity;
 using Graft.Torch;
 

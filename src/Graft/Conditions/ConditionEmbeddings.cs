@@ -3,7 +3,7 @@ using System.Security.Cryptography;
 using Graft.Data;
 using Graft.Torch;
 
-namespace Graft.Networks.Conditions;
+namespace Graft.Conditions;
 
 /// <summary>
 /// The vectors of a set's items, computed once: in memory for training, and, where a file is named, on disk for the next run.

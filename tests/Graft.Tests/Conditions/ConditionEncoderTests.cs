@@ -3,13 +3,13 @@ using Graft.Evaluation;
 using Graft.Formats.Images;
 using Graft.Networks;
 using Graft.Networks.Clip;
-using Graft.Networks.Conditions;
+using Graft.Conditions;
 using Graft.Tests.Evaluation;
 using Graft.Tests.Formats.Images;
 using Graft.Tests.Networks.Clip;
 using Graft.Torch;
 
-namespace Graft.Tests.Networks.Conditions;
+namespace Graft.Tests.Conditions;
 
 public class ConditionEncoderTests
 {

@@ -4,7 +4,7 @@ using Graft.Data;
 using Graft.Evaluation;
 using Graft.Torch;
 
-namespace Graft.Networks.Conditions;
+namespace Graft.Conditions;
 
 /// <summary>
 /// A condition from any network that measures look through: <c>models/fashion-features</c> before its last layer, for machines without CLIP's

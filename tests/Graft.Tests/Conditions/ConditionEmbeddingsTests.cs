@@ -1,11 +1,11 @@
 using System.Globalization;
 using Graft.Data;
 using Graft.Formats;
-using Graft.Networks.Conditions;
+using Graft.Conditions;
 using Graft.Tests.Evaluation;
 using Graft.Torch;
 
-namespace Graft.Tests.Networks.Conditions;
+namespace Graft.Tests.Conditions;
 
 public class ConditionEmbeddingsTests
 {

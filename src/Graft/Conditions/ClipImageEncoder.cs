@@ -6,7 +6,7 @@ using Graft.Formats.Images;
 using Graft.Networks.Clip;
 using Graft.Torch;
 
-namespace Graft.Networks.Conditions;
+namespace Graft.Conditions;
 
 /// <summary>CLIP's image tower with its preparation of pictures: what ANL's condition is made by.</summary>
 public sealed class ClipImageEncoder : IConditionEncoder

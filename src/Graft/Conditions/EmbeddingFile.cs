@@ -3,7 +3,7 @@ using System.Security.Cryptography;
 using Graft.Formats;
 using Graft.Torch;
 
-namespace Graft.Networks.Conditions;
+namespace Graft.Conditions;
 
 /// <summary>
 /// Vectors on disk: a safetensors file that holds, for each encoder, <c>HASH/items</c> [n, 32] (bytes: SHA-256 of each item) and

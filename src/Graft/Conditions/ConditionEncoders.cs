@@ -1,7 +1,8 @@
 using Graft.Hub;
+using Graft.Networks;
 using Graft.Torch;
 
-namespace Graft.Networks.Conditions;
+namespace Graft.Conditions;
 
 /// <summary>Encoders of condition pictures by what people call them.</summary>
 public static class ConditionEncoders

@@ -1,7 +1,7 @@
 using Graft.Data;
 using Graft.Torch;
 
-namespace Graft.Networks.Conditions;
+namespace Graft.Conditions;
 
 /// <summary>Turns a batch in [-1, 1] back into pictures of bytes, which the published preparations begin with.</summary>
 internal static class ConditionPictures

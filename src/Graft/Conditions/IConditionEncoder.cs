@@ -1,6 +1,6 @@
 using Graft.Torch;
 
-namespace Graft.Networks.Conditions;
+namespace Graft.Conditions;
 
 /// <summary>
 /// A frozen network that turns an item into the vector that a generator is conditioned on: CLIP's image tower, a classifier's features, or
