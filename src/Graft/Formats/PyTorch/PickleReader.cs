@@ -164,10 +164,12 @@ internal ref struct PickleReader(ReadOnlySpan<byte> data, FileFault fault, IPick
         Push(_host.Call(function, arguments));
     }
 
-    /// <summary>The attributes of a dictionary (PyTorch's <c>_metadata</c>) are not needed; nothing else has any.</summary>
+    /// <summary>The attributes of a dictionary (PyTorch's <c>_metadata</c>) are not needed, nor are those of what was ignored; nothing else has any.</summary>
     private readonly void Build()
     {
         var state = Pop();
+        if (Peek() is null)
+            return;
         if (Peek() is not PickleDictionary || state is not PickleDictionary)
             throw _fault.Read("its pickle sets the attributes of an object that is not a dictionary", Refuse);
     }
