@@ -36,6 +36,7 @@ public sealed partial class DiffusionModel
         var found = file.Describe(options);
         if (found.FirstStage is null && firstStage is null)
             throw new InputException($"The file {path} holds no autoencoder, without which latents are no pictures: name the file that has it.");
+        var configuration = DiffusersFolder.Configure(found.Network, file.Schedule(found));
         return TorchRuntime.Run(() =>
         {
             var decoder = firstStage is null ? file.ReadFirstStage(found)! : FirstStageFile.Load(firstStage);
@@ -50,7 +51,7 @@ public sealed partial class DiffusionModel
                 throw;
             }
 
-            return Finish(network, DiffusersFolder.Configure(found.Network, file.Schedule(found)), device, path, firstStage: decoder);
+            return Finish(network, configuration, device, path, firstStage: decoder);
         });
     }
 

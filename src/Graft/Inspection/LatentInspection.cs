@@ -15,6 +15,11 @@ internal static class LatentInspection
         return own.Names.Count > 0 ? own : tensors;
     }
 
+    /// <summary>The U-Net, with the classes that it is asked for by their embeddings; null: the names do not make up one.</summary>
+    internal static UNetArchitecture? ArchitectureOf(NamedShapes tensors) => UNetInference.GuidedDiffusion(UNetOf(tensors)) is { } unet
+        ? unet with { Classes = unet.Classes ?? tensors.Size(LatentDiffusionFile.ClassTable, 0) }
+        : null;
+
     /// <summary>Sentences on its parts and their numbers of parameters.</summary>
     internal static IEnumerable<string> Notes(NamedShapes tensors)
     {

@@ -20,7 +20,7 @@ public sealed partial record ModelInspection
         {
             WeightLayout.DiffusersUNet2D => UNetInference.Diffusers(own),
             WeightLayout.GuidedDiffusionUNet => UNetInference.GuidedDiffusion(own),
-            WeightLayout.LatentDiffusion => UNetInference.GuidedDiffusion(LatentInspection.UNetOf(own)),
+            WeightLayout.LatentDiffusion => LatentInspection.ArchitectureOf(own),
             _ => null,
         };
         var warnings = new List<string>();
@@ -35,7 +35,7 @@ public sealed partial record ModelInspection
             Layout = recognised.Layout,
             Prefix = recognised.Prefix,
             Architecture = architecture,
-            PictureShape = architecture is null ? [] : [architecture.InChannels, 0, 0],
+            PictureShape = architecture is null || recognised.Layout == WeightLayout.LatentDiffusion ? [] : [architecture.InChannels, 0, 0],
             AttentionNames = recognised.Layout == WeightLayout.DiffusersUNet2D ? NamesOf(own) : null,
             Inferred = architecture is null ? [] :
                 ["levels and their channels", "layers per level", "in and out channels", "attention levels", "resampling", "time embedding", "scale_shift", "classes"],
@@ -171,7 +171,7 @@ public sealed partial record ModelInspection
                 : options.ConvResample ? "conv" : "none",
             TimeEmbedding = options.TimeEmbeddingType,
             ScaleShift = options.ResnetTimeScaleShift == "scale_shift",
-            Classes = options.ClassEmbedType is null ? options.NumClassEmbeds : null,
+            Classes = options.ClassEmbedType is null || options.ClassesAreContext ? options.NumClassEmbeds : null,
             MiddleAttention = options.AddAttention,
             ContextWidth = options.CrossAttentionDim,
             TransformerDepth = options.CrossAttentionDim is null ? 0 : options.TransformerDepth,

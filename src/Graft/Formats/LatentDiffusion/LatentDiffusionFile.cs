@@ -80,7 +80,6 @@ public sealed class LatentDiffusionFile : IDisposable
     {
         options ??= new LatentDiffusionOptions();
         var own = _all.Under(Unet);
-        // With the whole model in one file, what does not belong to the network lies elsewhere; a network by itself has no prefix.
         var unet = UNetInference.GuidedDiffusion(own)
             ?? throw new InputException($"The file {Path} has the names of latent diffusion's UNetModel, but its blocks do not make up one: it may be a part of a model.");
         if (unet.OutChannels != unet.InChannels)
@@ -185,9 +184,9 @@ public sealed class LatentDiffusionFile : IDisposable
             ? (published?.Heads, published?.HeadChannels)
             : (options.NumHeads, options.NumHeadChannels);
         if (heads is null && headChannels is null)
-            throw new InputException($"The shapes of {Path} do not show how many heads its attention has: give num_heads or num_head_channels, as its yaml has it.");
+            throw new InputException($"The shapes of {Path} do not show how many heads its attention has: give num_heads or num_head_channels, or its yaml (--config).");
         var size = options.ImageSize ?? published?.ImageSize
-            ?? throw new InputException($"The shapes of {Path} do not show the size of its latents: give image_size, as its yaml has it.");
+            ?? throw new InputException($"The shapes of {Path} do not show the size of its latents: give image_size, or its yaml (--config).");
         var width = own.Size("time_embed.0.weight", 1) ?? 0;
         var classes = _all.Size(_prefix + ClassTable, 0);
         if (classes is not null && unet.ContextWidth is null)
@@ -211,6 +210,7 @@ public sealed class LatentDiffusionFile : IDisposable
         ShapeCheck.Against(Path, own, Unet, pairs.Where(p => p.Kind == NameKind.Same).Select(p => (p.Theirs, shapes[p.Ours[0]])));
         ShapeCheck.Against(Path, own, Unet, pairs.Where(p => p.Kind != NameKind.Same).Select(p => (p.Theirs, OfConvolution(p, shapes[p.Ours[0]]))));
         var known = pairs.Select(p => p.Theirs).ToHashSet(StringComparer.Ordinal);
+        // A network by itself has no prefix, and what else lies in its file is not known.
         if (Unet.EndsWith(UNetPrefix, StringComparison.Ordinal) && own.Names.FirstOrDefault(n => !known.Contains(n)) is { } surplus)
             throw new InputException($"The network of {Path} has {FileFault.Quote(Unet + surplus)}, which latent diffusion's UNetModel does not: it is another network.");
         if (network.ClassesAreContext && _all.Size(_prefix + ClassTable, 1) is var width && width != network.CrossAttentionDim)

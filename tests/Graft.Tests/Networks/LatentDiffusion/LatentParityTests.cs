@@ -1,7 +1,6 @@
 using Graft.Diffusion;
 using Graft.Formats;
 using Graft.Formats.LatentDiffusion;
-using Graft.Networks;
 using Graft.Tests.Formats.LatentDiffusion;
 using Graft.Tests.Parity;
 using Graft.Torch;
