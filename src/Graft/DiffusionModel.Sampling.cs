@@ -35,7 +35,7 @@ public sealed partial class DiffusionModel
         var plan = PlanOf(count, labels, seed);
         Draw(count, sampler, seed, plan, batchSize, progress, (x, n) =>
         {
-            var bytes = ((x * 0.5) + 0.5).Clamp(0, 1) * 255.0;
+            var bytes = (((FirstStage is null ? x : Decode(x)) * 0.5) + 0.5).Clamp(0, 1) * 255.0;
             var planes = bytes.Round().To(DType.UInt8).ToBytes();
             for (var i = 0; i < n; i++)
                 pictures.Add(planes[(i * shape.Elements)..((i + 1) * shape.Elements)]);

@@ -51,8 +51,8 @@ public sealed partial class DiffusionModel : IDisposable
 
     /// <summary>Shape of the pictures it makes.</summary>
     /// <exception cref="InputException">It makes something else.</exception>
-    public ImageShape Shape => MakesPictures
-        ? new ImageShape((int)ItemShape.Sizes[0], (int)ItemShape.Sizes[1], (int)ItemShape.Sizes[2])
+    public ImageShape Shape => FirstStage is not null ? FirstStage.Options.PicturesOf(ItemShape, Origin)
+        : MakesPictures ? new ImageShape((int)ItemShape.Sizes[0], (int)ItemShape.Sizes[1], (int)ItemShape.Sizes[2])
         : throw new InputException($"The model {Origin} ({Network.Options.ClassName}) makes items of {ItemShape}, which are no pictures: take a model of pictures for this.");
 
     /// <summary>Where it computes.</summary>
@@ -128,7 +128,7 @@ public sealed partial class DiffusionModel : IDisposable
         return TorchRuntime.Run(() =>
         {
             var (network, configuration) = ModelFolder.Read(path);
-            var model = Finish(network, configuration, device, path, path);
+            var model = Finish(network, configuration, device, path, path, FirstStageFolder.Read(path));
             model.Ecg = EcgModelRecord.Read(path);
             return model;
         });
@@ -192,7 +192,7 @@ public sealed partial class DiffusionModel : IDisposable
         var own = Network.Parameters().ToDictionary(p => p.Name, p => p.Value);
         network.Load(name => own[name].Detach(), Origin);
         Attachment?.MergeInto(network);
-        return new DiffusionModel(network, _configuration, ItemShape, Device, Origin) { SourcePath = SourcePath, Ecg = Ecg };
+        return new DiffusionModel(network, _configuration, ItemShape, Device, Origin) { SourcePath = SourcePath, Ecg = Ecg, FirstStage = FirstStage?.Copy() };
     });
 
     /// <summary>Takes over what is known of the ECGs that it is trained on; of other items it does nothing.</summary>
@@ -209,6 +209,8 @@ public sealed partial class DiffusionModel : IDisposable
             ModelFolder.Write(folder, Network, _configuration);
         else
             AdapterFolder.Write(folder, Attachment, SourcePath, _sourceFingerprint!);
+        if (Attachment is null && FirstStage is not null)
+            FirstStageFolder.Write(folder, FirstStage);
         Ecg?.Write(folder);
     });
 
@@ -232,6 +234,7 @@ public sealed partial class DiffusionModel : IDisposable
     {
         Attachment?.Dispose();
         Network.Dispose();
+        FirstStage?.Dispose();
     }
 
     private static DiffusionModel LoadAdapter(AdapterConfiguration configuration, string? given, Device device)
@@ -270,7 +273,7 @@ public sealed partial class DiffusionModel : IDisposable
 
     private DiffusionModel Named(string origin) => new(Network, _configuration, ItemShape, Device, origin)
     {
-        SourcePath = SourcePath, Attachment = Attachment, _sourceFingerprint = _sourceFingerprint, Ecg = EcgModelRecord.Read(origin) ?? Ecg,
+        SourcePath = SourcePath, Attachment = Attachment, _sourceFingerprint = _sourceFingerprint, Ecg = EcgModelRecord.Read(origin) ?? Ecg, FirstStage = FirstStage,
     };
 
     private static unsafe void Append(IncrementalHash hash, nint memory, long length)
@@ -280,16 +283,21 @@ public sealed partial class DiffusionModel : IDisposable
             hash.AppendData(new ReadOnlySpan<byte>((byte*)memory + offset, (int)Math.Min(Block, length - offset)));
     }
 
-    private static DiffusionModel Finish(DenoisingNetwork network, DiffusersConfiguration configuration, Device device, string origin, string? path = null)
+    private static DiffusionModel Finish(
+        DenoisingNetwork network, DiffusersConfiguration configuration, Device device, string origin, string? path = null, VqAutoencoder? firstStage = null)
     {
         try
         {
             network.MoveTo(device);
-            return new DiffusionModel(network, configuration, network.Options.ShapeOf(origin), device, origin) { SourcePath = path };
+            firstStage?.MoveTo(device);
+            var shape = network.Options.ShapeOf(origin);
+            _ = firstStage?.Options.PicturesOf(shape, origin); // refuses what does not belong together
+            return new DiffusionModel(network, configuration, shape, device, origin) { SourcePath = path, FirstStage = firstStage };
         }
         catch
         {
             network.Dispose();
+            firstStage?.Dispose();
             throw;
         }
     }

@@ -100,7 +100,7 @@ internal static class InspectCommand
             { AttentionUp: true } => $"level {i} (up only)",
             _ => "",
         }).Where(w => w.Length > 0).ToList();
-        var middle = unet.MiddleAttention ? $"the middle ({(unet.MiddleAttentionNorm ? "with" : "without")} group norm)" : "not in the middle";
+        var middle = unet is { MiddleAttention: true, ContextWidth: not null } ? "the middle" : unet.MiddleAttention ? $"the middle ({(unet.MiddleAttentionNorm ? "with" : "without")} group norm)" : "not in the middle";
         var heads = model.Configuration switch
         {
             null => "",
@@ -109,6 +109,8 @@ internal static class InspectCommand
             _ => ", one head",
         };
         Line("attends", (attending.Count == 0 ? "at no level" : "at " + string.Join(", ", attending)) + "; " + middle + heads);
+        if (unet.ContextWidth is { } context)
+            Line("context", $"of width {context}, by spatial transformers of {unet.TransformerDepth} {(unet.TransformerDepth == 1 ? "block" : "blocks")}");
         Line("variance", unet.LearnsVariance ? $"learned: {unet.OutChannels} output channels for {unet.InChannels}" : $"not learned: {unet.OutChannels} output channels");
         var embedding = model.Configuration is { TimeEmbeddingType: "positional" } o
             ? $"positional embedding ({(o.FlipSinToCos ? "cos before sin" : "sin before cos")}, shift {Number(o.FreqShift)})"

@@ -11,6 +11,9 @@ public readonly record struct NamedTensor(string Name, Tensor Value);
 /// </summary>
 public abstract class Module : IDisposable
 {
+    [ThreadStatic]
+    private static bool _shapesOnly;
+
     private readonly List<(string Name, Module Child)> _children = [];
     private readonly List<NamedTensor> _parameters = [];
 
@@ -36,6 +39,30 @@ public abstract class Module : IDisposable
 
     /// <summary>Number of parameters.</summary>
     public long ParameterCount => Parameters().Sum(p => p.Value.Count);
+
+    /// <summary>
+    /// Names and shapes of the parameters that a module has, without the memory that their values would take: what a file is compared with
+    /// before anything is read of it.
+    /// </summary>
+    /// <param name="build">Makes the module, which is gone afterwards.</param>
+    public static IReadOnlyList<(string Name, long[] Shape)> ShapesOf(Func<Module> build)
+    {
+        ArgumentNullException.ThrowIfNull(build);
+        return TorchRuntime.Run(() =>
+        {
+            var outer = _shapesOnly;
+            _shapesOnly = true;
+            try
+            {
+                using var module = build();
+                return (IReadOnlyList<(string, long[])>)[.. module.Parameters().Select(p => (p.Name, p.Value.Shape.ToArray()))];
+            }
+            finally
+            {
+                _shapesOnly = outer;
+            }
+        });
+    }
 
     /// <summary>Draws PyTorch's default initial values; each is a function of the seed and the parameter's name.</summary>
     /// <param name="seed">The seed.</param>
@@ -146,7 +173,7 @@ public abstract class Module : IDisposable
     /// <summary>Adds a parameter of zeros.</summary>
     protected Tensor AddParameter(string name, params long[] shape)
     {
-        var value = Tensor.Zeros(shape).Keep();
+        var value = (_shapesOnly ? TensorScope.Of(() => Tensor.Zeros([]).Expand(shape)) : Tensor.Zeros(shape)).Keep();
         _parameters.Add(new NamedTensor(name, value));
         return value;
     }

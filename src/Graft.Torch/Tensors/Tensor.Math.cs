@@ -33,6 +33,7 @@ public sealed unsafe partial class Tensor
     private static readonly Operator MaxOp = new("aten::max");
     private static readonly Operator AmaxOp = new("aten::amax");
     private static readonly Operator MinOp = new("aten::min");
+    private static readonly Operator ArgMinOp = new("aten::argmin");
     private static readonly Operator WhereOp = new("aten::where", "self");
     private static readonly Operator GreaterOp = new("aten::gt", "Scalar");
     private static readonly Operator EqualScalarOp = new("aten::eq", "Scalar");
@@ -131,6 +132,9 @@ public sealed unsafe partial class Tensor
 
     /// <summary>Smallest element.</summary>
     public Tensor Min() => MinOp.Call(this);
+
+    /// <summary>Where the smallest element along a dimension is, int64; the first of equal ones on a CPU.</summary>
+    public Tensor ArgMin(long dim) => ArgMinOp.Call(this, dim, false);
 
     /// <summary>Running product along a dimension.</summary>
     public Tensor CumulativeProduct(long dim) => CumProdOp.Call(this, dim);

@@ -18,6 +18,8 @@ internal static class BareFile
                     $"{path} is a file of bare guided-diffusion weights: make a model of it with `graft convert {path} FOLDER --model-flags \"...\"`, with the flags that it was trained with.",
                 WeightLayout.DiffusersUNet2D =>
                     $"{path} is a file of bare weights of a diffusers UNet2DModel: make a model of it with `graft convert {path} FOLDER --config CONFIG`, with its config.json and scheduler_config.json.",
+                WeightLayout.LatentDiffusion =>
+                    $"{path} is a checkpoint of latent diffusion: make a model of it with `graft convert {path} FOLDER`, where it is none that CompVis published with `--config` and its yaml.",
                 _ => plain,
             };
         }

@@ -20,6 +20,7 @@ public sealed partial record ModelInspection
         {
             WeightLayout.DiffusersUNet2D => UNetInference.Diffusers(own),
             WeightLayout.GuidedDiffusionUNet => UNetInference.GuidedDiffusion(own),
+            WeightLayout.LatentDiffusion => LatentInspection.ArchitectureOf(own),
             _ => null,
         };
         var warnings = new List<string>();
@@ -30,19 +31,19 @@ public sealed partial record ModelInspection
         {
             Path = path,
             Weights = path,
-            Description = recognised.Description + (architecture is null ? "" : ", bare weights"),
+            Description = recognised.Description + (architecture is null || recognised.Layout == WeightLayout.LatentDiffusion ? "" : ", bare weights"),
             Layout = recognised.Layout,
             Prefix = recognised.Prefix,
             Architecture = architecture,
-            PictureShape = architecture is null ? [] : [architecture.InChannels, 0, 0],
+            PictureShape = architecture is null || recognised.Layout == WeightLayout.LatentDiffusion ? [] : [architecture.InChannels, 0, 0],
             AttentionNames = recognised.Layout == WeightLayout.DiffusersUNet2D ? NamesOf(own) : null,
             Inferred = architecture is null ? [] :
                 ["levels and their channels", "layers per level", "in and out channels", "attention levels", "resampling", "time embedding", "scale_shift", "classes"],
             NotInferable = architecture is null ? [] : recognised.Layout == WeightLayout.DiffusersUNet2D
                 ? UNetInference.HiddenInDiffusers(own)
-                : UNetInference.HiddenInGuidedDiffusion,
+                : recognised.Layout == WeightLayout.LatentDiffusion ? UNetInference.HiddenInLatentDiffusion : UNetInference.HiddenInGuidedDiffusion,
             Warnings = warnings,
-            Notes = [.. NotesOf(recognised.Layout), .. read.Notes],
+            Notes = [.. recognised.Layout == WeightLayout.LatentDiffusion ? LatentInspection.Notes(own) : NotesOf(recognised.Layout), .. read.Notes],
         };
     }
 
@@ -92,13 +93,19 @@ public sealed partial record ModelInspection
         if (schedule?.Warning is { } snr)
             warnings.Add(snr);
         var version = Text(config, "_diffusers_version");
+        var latents = Edges(options.SampleSize);
+        var stage = FirstStageFolder.Describe(folder);
+        if (stage is not null)
+            notes.Add($"the network denoises latents of {options.InChannels} x {latents[0]} x {latents[1]}, which {FirstStageFolder.Name}/ makes pictures of by a codebook of {stage.NumVqEmbeddings} vectors");
+        else if (FirstStageFolder.Is(folder))
+            warnings.Add($"The model makes latents, and {FirstStageFolder.Name}/config.json is missing, without which they are no pictures.");
         return read with
         {
             Weights = files.Weights,
             Description = (options.IsDiffusers
                 ? "diffusers UNet2DModel"
                 : $"Graft's UNet2DModel with {string.Join(", ", options.GraftKeysInUse)}, which diffusers lacks and refuses") + (version is null ? "" : $", configuration of version {version}"),
-            PictureShape = [options.InChannels, .. Edges(options.SampleSize)],
+            PictureShape = stage is null ? [options.InChannels, .. latents] : [stage.OutChannels, .. latents.Select(edge => edge * stage.Factor)],
             Architecture = architecture,
             Configuration = options,
             Schedule = schedule,
@@ -164,8 +171,10 @@ public sealed partial record ModelInspection
                 : options.ConvResample ? "conv" : "none",
             TimeEmbedding = options.TimeEmbeddingType,
             ScaleShift = options.ResnetTimeScaleShift == "scale_shift",
-            Classes = options.ClassEmbedType is null ? options.NumClassEmbeds : null,
+            Classes = options.ClassEmbedType is null || options.ClassesAreContext ? options.NumClassEmbeds : null,
             MiddleAttention = options.AddAttention,
+            ContextWidth = options.CrossAttentionDim,
+            TransformerDepth = options.CrossAttentionDim is null ? 0 : options.TransformerDepth,
         };
     }
 

@@ -39,6 +39,12 @@ public sealed record UNetArchitecture
     /// <summary>Whether the middle attention has a group norm of its own.</summary>
     public bool MiddleAttentionNorm { get; init; }
 
+    /// <summary>Width of the context that attention looks at; null: it looks at none.</summary>
+    public long? ContextWidth { get; init; }
+
+    /// <summary>Transformer blocks of each attention layer; 0: they are plain attention.</summary>
+    public int TransformerDepth { get; init; }
+
     /// <summary>Whether there are twice as many output channels as input channels: the second half is the variance.</summary>
     public bool LearnsVariance => OutChannels == 2 * InChannels;
 }

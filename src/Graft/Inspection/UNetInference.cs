@@ -28,6 +28,9 @@ internal static partial class UNetInference
     internal static IReadOnlyList<string> HiddenInGuidedDiffusion { get; } =
         ["image_size", "num_heads or num_head_channels", "use_new_attention_order", "the noise schedule and what is predicted"];
 
+    /// <summary>What no parameter of latent diffusion's UNetModel shows.</summary>
+    internal static IReadOnlyList<string> HiddenInLatentDiffusion { get; } = ["image_size (of the latents)", "num_heads or num_head_channels", "what is predicted"];
+
     internal static UNetArchitecture? Diffusers(NamedShapes tensors)
     {
         var count = tensors.CountFrom("down_blocks.");
@@ -96,11 +99,11 @@ internal static partial class UNetInference
                 return null;
             levels.Add(new UNetLevel(
                 channels,
-                tensors.Has($"input_blocks.{start}.1.qkv.weight"),
-                tensors.Has($"output_blocks.{(count - 1 - i) * (layers + 1)}.1.qkv.weight")));
+                Attends(tensors, $"input_blocks.{start}.1"),
+                Attends(tensors, $"output_blocks.{(count - 1 - i) * (layers + 1)}.1")));
         }
 
-        var middle = tensors.Has("middle_block.1.qkv.weight");
+        var middle = Attends(tensors, "middle_block.1");
         return new UNetArchitecture
         {
             InChannels = inputs,
@@ -113,8 +116,13 @@ internal static partial class UNetInference
             Classes = tensors.Size("label_emb.weight", 0),
             MiddleAttention = middle,
             MiddleAttentionNorm = middle,
+            ContextWidth = tensors.Size("middle_block.1.transformer_blocks.0.attn2.to_k.weight", 1),
+            TransformerDepth = tensors.CountFrom("middle_block.1.transformer_blocks."),
         };
     }
+
+    /// <summary>Whether there is attention, or a spatial transformer, whose first layer is no other block's.</summary>
+    private static bool Attends(NamedShapes tensors, string name) => tensors.Has($"{name}.qkv.weight") || tensors.Has($"{name}.proj_in.weight");
 
     private static bool Doubled(NamedShapes tensors, string embedding, string convolution) =>
         tensors.Size(embedding, 0) is { } width && width == 2 * tensors.Size(convolution, 0);

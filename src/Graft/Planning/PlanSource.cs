@@ -21,6 +21,8 @@ public sealed record PlanSource(string Path, UNet2DOptions Options, ImageShape S
         var model = ModelInspection.Of(folder);
         if (model.Configuration is not { } options || !Directory.Exists(folder))
             throw new InputException($"The model {path} is no diffusers folder ({model.Description}): a plan needs a source with unet/ and scheduler/; `graft convert` makes one.");
+        if (options.CrossAttentionDim is not null || Formats.Diffusers.FirstStageFolder.Is(folder))
+            throw new InputException($"The model {path} denoises latents, of which nothing was measured that a plan could be made of: leave `graft plan` out for it.");
         if (model.PictureShape is not [var channels, > 0 and var height, > 0 and var width])
             throw new InputException($"The network configuration of {path} has no sample_size: add the edge of its pictures.");
         return new PlanSource(path, options, new ImageShape((int)channels, (int)height, (int)width), NetworkCost.Of(options, height, width));

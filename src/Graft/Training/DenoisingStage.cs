@@ -26,8 +26,8 @@ internal static class DenoisingStage
         string name, DiffusionModel model, ISampleSource images, TrainingOptions options, IReadOnlyList<NamedTensor>? trainable = null,
         Func<ISampleSource, ItemConditions>? conditions = null)
     {
-        if (images.ItemShape != model.ItemShape || images is IImageSource != model.MakesPictures)
-            throw new InputException($"The {images.Noun()} are {images.ItemShape} and the model's {(model.MakesPictures ? "pictures " : "")}{model.ItemShape}: they must be the same.");
+        if (images.ItemShape != model.DataShape || images is IImageSource != model.MakesPictures)
+            throw new InputException($"The {images.Noun()} are {images.ItemShape} and the model's {(model.MakesPictures ? "pictures " : "")}{model.DataShape}: they must be the same.");
         if (model.Network.Options.IsClassConditional)
             CheckLabels(model, images);
         var process = new ReverseProcess(model.Schedule);
@@ -42,13 +42,13 @@ internal static class DenoisingStage
             Name = name,
             Network = model.Network,
             Trainable = trainable ?? TrainableParameters(model),
-            Data = new SampleBatches(trained, model.Schedule, options.Seed, options.Flip, model.Device, conditions?.Invoke(trained)),
+            Data = new SampleBatches(model.Encode(trained), model.Schedule, options.Seed, options.Flip, model.Device, conditions?.Invoke(trained)),
             Warning = learnsVariance || output != 2 * input
                 ? null
                 : $"The network has {output} output channels and the schedule fixes the variance: only the first {input} are trained (variance_type learned_range trains all).",
             Loss = batch => LossOf(model, process, batch, Predict(model, batch), options.VlbWeight),
             Validate = held is null ? null : HeldOutItems.Mean(
-                HeldOutItems.Batches(held, model.Schedule, options, model.Device, conditions?.Invoke(held)), options.BatchSize,
+                HeldOutItems.Batches(model.Encode(held), model.Schedule, options, model.Device, conditions?.Invoke(held)), options.BatchSize,
                 batch => LossOf(model, process, batch, Predict(model, batch), options.VlbWeight).Total),
             Save = model.Save,
             HoldsModel = DiffusionModel.Is,

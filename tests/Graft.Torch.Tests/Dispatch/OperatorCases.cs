@@ -77,6 +77,7 @@ internal static class OperatorCases
         ["Tensor.MeanDimOp"] = new(o => o.Call(M(2, 2, 1, 2, 3, 4), Sizes(0), false), [2], [2, 3]),
         ["Tensor.MaxOp"] = new(o => o.Call(V(1, 6, 2)), [], [6]),
         ["Tensor.AmaxOp"] = new(o => o.Call(M(2, 2, 1, 4, 3, 2), Sizes(1), false), [2], [4, 3]),
+        ["Tensor.ArgMinOp"] = new(o => o.Call(M(2, 2, 4, 1, 2, 3), 1, false), [2], [1, 0]),
         ["Tensor.MinOp"] = new(o => o.Call(V(1, 6, -2)), [], [-2]),
         ["Tensor.WhereOp"] = new(o => o.Call(V(1, -1).IsGreater(0), V(5, 5), V(7, 7)), [2], [5, 7]),
         ["Tensor.GreaterOp"] = new(o => o.Call(V(1, 2), 1.0), [2], [0, 1]),

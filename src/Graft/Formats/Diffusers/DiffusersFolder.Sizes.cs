@@ -1,4 +1,5 @@
 using Graft.Networks;
+using Graft.Torch;
 
 namespace Graft.Formats.Diffusers;
 
@@ -36,6 +37,12 @@ public static partial class DiffusersFolder
 
         if (options.ClassEmbedType is null && options.NumClassEmbeds is { } classes)
             Check("class_embedding.weight", classes, options.TimeWidth);
+        if (options.CrossAttentionDim is not null)
+        {
+            foreach (var (name, shape) in Module.ShapesOf(options.Build))
+                Check(name, shape);
+        }
+
         if (options.TimeEmbeddingType == "learned")
             Check("time_proj.weight", options.NumTrainTimesteps!.Value, options.TimeChannels);
         if (options.TimeEmbeddingType == "positional")

@@ -30,6 +30,7 @@ public static class GuidedDiffusionExport
         Refuse(options.MidBlockScaleFactor != 1, "mid_block_scale_factor is not 1");
         Refuse(!options.AddAttention, "its middle does not attend");
         Refuse(!middleNorm || options.AttnNormNumGroups is not (null or Groups), $"its middle attention has no group norm of {Groups} groups");
+        Refuse(options.CrossAttentionDim is not null, "its attention layers look at a context (cross_attention_dim)");
         Refuse(options.ClassEmbedType is not null, $"class_embed_type is {options.ClassEmbedType}");
         Refuse(options.OutChannels != options.InChannels && options.OutChannels != 2 * options.InChannels, $"it gives {options.OutChannels} channels for {options.InChannels}");
         var learnsVariance = options.OutChannels == 2 * options.InChannels;

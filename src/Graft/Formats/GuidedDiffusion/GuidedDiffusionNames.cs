@@ -51,7 +51,7 @@ internal sealed class GuidedDiffusionNames
             {
                 names.Resnet($"output_blocks.{n}.0", $"up_blocks.{up}.resnets.{j}");
                 if (options.AttendsUp(i))
-                    names.Attention($"output_blocks.{n}.1", $"up_blocks.{up}.attentions.{j}", options.HeadsOf(options.BlockOutChannels[i], up: true));
+                    names.Attention($"output_blocks.{n}.1", $"up_blocks.{up}.attentions.{j}", options, i, up: true);
             }
 
             if (i == 0)
@@ -88,14 +88,20 @@ internal sealed class GuidedDiffusionNames
     /// <param name="file">The file.</param>
     /// <param name="prefix">What stands before every name.</param>
     /// <param name="order">How qkv layers lie in it.</param>
-    internal Func<string, Tensor?> Reader(WeightFile file, string prefix, AttentionOrder order)
+    internal Func<string, Tensor?> Reader(WeightFile file, string prefix, AttentionOrder order) => Reader(file, name => prefix + name, order);
+
+    /// <summary>Gives a network's parameters out of a file that has names of its own for openai's.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="inFile">What the file calls a parameter of openai's.</param>
+    /// <param name="order">How qkv layers lie in it.</param>
+    internal Func<string, Tensor?> Reader(WeightFile file, Func<string, string> inFile, AttentionOrder order)
     {
         var ours = _pairs.SelectMany(p => p.Ours.Select((name, part) => (name, part, pair: p))).ToDictionary(p => p.name, StringComparer.Ordinal);
         return name =>
         {
-            if (!ours.TryGetValue(name, out var found) || !file.Contains(prefix + found.pair.Theirs))
+            if (!ours.TryGetValue(name, out var found) || !file.Contains(inFile(found.pair.Theirs)))
                 return null;
-            var value = file.Read(prefix + found.pair.Theirs);
+            var value = file.Read(inFile(found.pair.Theirs));
             return found.pair.Kind switch
             {
                 NameKind.Qkv => Qkv.Take(value, found.part, found.pair.Heads, order),
@@ -128,7 +134,7 @@ internal sealed class GuidedDiffusionNames
     {
         Layer("time_embed.0", "time_embedding.linear_1");
         Layer("time_embed.2", "time_embedding.linear_2");
-        if (options.NumClassEmbeds is not null)
+        if (options.NumClassEmbeds is not null && !options.ClassesAreContext)
             Add("label_emb.weight", NameKind.Same, 1, "class_embedding.weight");
         Layer("input_blocks.0.0", "conv_in");
         var n = 1;
@@ -139,7 +145,7 @@ internal sealed class GuidedDiffusionNames
             {
                 Resnet($"input_blocks.{n}.0", $"down_blocks.{i}.resnets.{j}");
                 if (options.AttendsDown(i))
-                    Attention($"input_blocks.{n}.1", $"down_blocks.{i}.attentions.{j}", options.HeadsOf(options.BlockOutChannels[i]));
+                    Attention($"input_blocks.{n}.1", $"down_blocks.{i}.attentions.{j}", options, i);
             }
 
             if (i == levels - 1)
@@ -152,7 +158,7 @@ internal sealed class GuidedDiffusionNames
         }
 
         Resnet("middle_block.0", "mid_block.resnets.0");
-        Attention("middle_block.1", "mid_block.attentions.0", options.HeadsOf(options.BlockOutChannels[^1]));
+        Attention("middle_block.1", "mid_block.attentions.0", options, levels - 1);
         Resnet("middle_block.2", "mid_block.resnets.1");
     }
 
@@ -166,13 +172,42 @@ internal sealed class GuidedDiffusionNames
         Layer($"{theirs}.skip_connection", $"{ours}.conv_shortcut");
     }
 
-    private void Attention(string theirs, string ours, long heads)
+    private void Attention(string theirs, string ours, UNet2DOptions options, int level, bool up = false)
     {
+        if (options.CrossAttentionDim is not null)
+        {
+            Transformer(theirs, ours, options.TransformerDepth);
+            return;
+        }
+
+        var heads = options.HeadsOf(options.BlockOutChannels[level], up);
         Layer($"{theirs}.norm", $"{ours}.group_norm");
         foreach (var parameter in (string[])["weight", "bias"])
             Add($"{theirs}.qkv.{parameter}", NameKind.Qkv, heads, $"{ours}.to_q.{parameter}", $"{ours}.to_k.{parameter}", $"{ours}.to_v.{parameter}");
         Add($"{theirs}.proj_out.weight", NameKind.Pointwise, 1, $"{ours}.to_out.0.weight");
         Add($"{theirs}.proj_out.bias", NameKind.Same, 1, $"{ours}.to_out.0.bias");
+    }
+
+    /// <summary>latent diffusion's <c>SpatialTransformer</c>, whose layers have the same names here.</summary>
+    private void Transformer(string theirs, string ours, int depth)
+    {
+        Layer($"{theirs}.norm", $"{ours}.norm");
+        Layer($"{theirs}.proj_in", $"{ours}.proj_in");
+        for (var i = 0; i < depth; i++)
+        {
+            var block = $"transformer_blocks.{i}";
+            foreach (var attention in (string[])["attn1", "attn2"])
+            {
+                foreach (var projection in (string[])["to_q", "to_k", "to_v"])
+                    Add($"{theirs}.{block}.{attention}.{projection}.weight", NameKind.Same, 1, $"{ours}.{block}.{attention}.{projection}.weight");
+                Layer($"{theirs}.{block}.{attention}.to_out.0", $"{ours}.{block}.{attention}.to_out.0");
+            }
+
+            foreach (var layer in (string[])["ff.net.0.proj", "ff.net.2", "norm1", "norm2", "norm3"])
+                Layer($"{theirs}.{block}.{layer}", $"{ours}.{block}.{layer}");
+        }
+
+        Layer($"{theirs}.proj_out", $"{ours}.proj_out");
     }
 
     private void Layer(string theirs, string ours)

@@ -40,7 +40,8 @@ public sealed class CheckpointFile : IDisposable
     /// <summary>
     /// The object that was saved. Every value is null (None), <see cref="bool"/>, <see cref="long"/>, <see cref="BigInteger"/>,
     /// <see cref="double"/>, <see cref="string"/>, <c>byte[]</c>, <see cref="DType"/>, <see cref="PickleList"/> (list or tuple),
-    /// <see cref="PickleDictionary"/> or <see cref="CheckpointTensor"/>.
+    /// <see cref="PickleDictionary"/> or <see cref="CheckpointTensor"/>. NumPy's numbers, which training scripts keep beside the weights, are
+    /// null too.
     /// </summary>
     public object? Root { get; }
 

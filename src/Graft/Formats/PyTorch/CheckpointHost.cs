@@ -41,6 +41,7 @@ internal sealed class CheckpointHost(MappedFile file, Action<CheckpointStorage>?
         GlobalKind.RebuildTensor when arguments.Count == 4 => Tensor(function, arguments, null),
         GlobalKind.RebuildTensorV2 when arguments.Count is 6 or 7 => Tensor(function, arguments, null),
         GlobalKind.RebuildTensorV3 when arguments.Count is 7 or 8 && arguments[6] is DType type => Tensor(function, arguments, type),
+        GlobalKind.Ignored => null,
         GlobalKind.RebuildParameter => arguments is [CheckpointTensor data, _, _] ? data : throw Odd(function),
         _ => throw Odd(function),
     };

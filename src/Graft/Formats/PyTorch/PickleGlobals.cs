@@ -15,6 +15,9 @@ internal enum GlobalKind
     TypedStorage,
     UntypedStorage,
     ScriptClass,
+
+    /// <summary>What training scripts leave beside the weights: nothing is made of it.</summary>
+    Ignored,
 }
 
 /// <summary>A name that a pickle may refer to. It is a mark only: no code stands behind it.</summary>
@@ -32,6 +35,11 @@ internal static class PickleGlobals
     {
         var allowed = new Dictionary<(string Module, string Name), object>();
         Add("collections", "OrderedDict", GlobalKind.OrderedDict);
+        // PyTorch Lightning's record of the best checkpoint: a class as a key, and NumPy's numbers.
+        Add("pytorch_lightning.callbacks.model_checkpoint", "ModelCheckpoint", GlobalKind.Ignored);
+        Add("numpy.core.multiarray", "scalar", GlobalKind.Ignored);
+        Add("numpy", "dtype", GlobalKind.Ignored);
+        Add("_codecs", "encode", GlobalKind.Ignored);
         Add("torch", "Size", GlobalKind.Size);
         Add("torch", "device", GlobalKind.Device);
         Add("torch._utils", "_rebuild_tensor", GlobalKind.RebuildTensor);

@@ -13,6 +13,7 @@ internal static class PickleKeys
             null => "None",
             bool flag => flag ? "True" : "False",
             long number => number.ToString(CultureInfo.InvariantCulture),
+            PickleGlobal { Kind: GlobalKind.Ignored } mark => mark.Name,
             double number => number.ToString("R", CultureInfo.InvariantCulture),
             _ => throw fault.Read(
                 "a dictionary has a key that is neither text nor a number",

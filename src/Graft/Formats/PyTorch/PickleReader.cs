@@ -179,10 +179,15 @@ internal ref struct PickleReader(ReadOnlySpan<byte> data, FileFault fault, IPick
         Push(made);
     }
 
-    /// <summary>The attributes of a dictionary (PyTorch's <c>_metadata</c>) are not needed; those of an archive's own object are all it has.</summary>
+    /// <summary>
+    /// The attributes of a dictionary (PyTorch's <c>_metadata</c>) are not needed, nor are those of what was ignored; those of an archive's own
+    /// object are all it has.
+    /// </summary>
     private readonly void Build()
     {
         var state = Pop();
+        if (Peek() is null)
+            return;
         if (Peek() is PickleDictionary made && _objects?.Remove(made) == true)
         {
             if (state is not PickleDictionary attributes)

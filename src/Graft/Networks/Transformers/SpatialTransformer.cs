@@ -1,3 +1,4 @@
+using Graft.Networks.UNet2DParts;
 using Graft.Torch;
 
 namespace Graft.Networks.Transformers;
@@ -62,7 +63,7 @@ internal sealed class TransformerBlock : Module
 /// <c>SpatialTransformer</c> of latent diffusion (Rombach et al. 2022): group norm, 1x1 convolution, transformer blocks over the positions,
 /// 1x1 convolution, residual connection. CompVis' and diffusers' names.
 /// </summary>
-internal sealed class SpatialTransformer : Module
+internal sealed class SpatialTransformer : FeatureAttention
 {
     private readonly GroupNorm _norm;
     private readonly Conv2d _in;
@@ -86,7 +87,9 @@ internal sealed class SpatialTransformer : Module
     /// <summary>[N, C, H, W], same shape out.</summary>
     /// <param name="x">A feature map.</param>
     /// <param name="context">[N, M, D]; null: none.</param>
-    internal Tensor Forward(Tensor x, Tensor? context)
+    internal override Tensor Forward(Tensor x, Tensor? context) => TensorScope.Of(() => Compute(x, context));
+
+    private Tensor Compute(Tensor x, Tensor? context)
     {
         long n = x.Size(0), channels = x.Size(1), height = x.Size(2), width = x.Size(3);
         var tokens = _in.Forward(_norm.Forward(x)).Flatten(2).Transpose(1, 2).Contiguous();

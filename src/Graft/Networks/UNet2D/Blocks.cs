@@ -6,7 +6,7 @@ namespace Graft.Networks.UNet2DParts;
 internal sealed class DownLevel : Module
 {
     private readonly List<ResnetBlock> _resnets = [];
-    private readonly List<SpatialAttention> _attentions = [];
+    private readonly List<FeatureAttention> _attentions = [];
     private readonly Downsample? _downsample;
     private readonly ResnetBlock? _resnetDownsample;
 
@@ -23,7 +23,7 @@ internal sealed class DownLevel : Module
         {
             _resnets.Add(Add($"resnets.{j}", new ResnetBlock(j == 0 ? inputs : outputs, outputs, timeWidth, options)));
             if (attends)
-                _attentions.Add(Add($"attentions.{j}", new SpatialAttention(outputs, options.HeadsOf(outputs), options.NormNumGroups, options.NormEps, 1)));
+                _attentions.Add(Add($"attentions.{j}", FeatureAttention.Of(options, outputs)));
         }
 
         if (last)
@@ -35,13 +35,13 @@ internal sealed class DownLevel : Module
     }
 
     /// <summary>Appends what the way up needs to <paramref name="skips"/>.</summary>
-    internal Tensor Forward(Tensor x, Tensor time, Stack<Tensor> skips)
+    internal Tensor Forward(Tensor x, Tensor time, Stack<Tensor> skips, Tensor? context = null)
     {
         for (var j = 0; j < _resnets.Count; j++)
         {
             x = _resnets[j].Forward(x, time);
             if (_attentions.Count > 0)
-                x = _attentions[j].Forward(x);
+                x = _attentions[j].Forward(x, context);
             skips.Push(x);
         }
 
@@ -57,7 +57,7 @@ internal sealed class DownLevel : Module
 internal sealed class MiddleLevel : Module
 {
     private readonly ResnetBlock _first;
-    private readonly SpatialAttention? _attention;
+    private readonly FeatureAttention? _attention;
     private readonly ResnetBlock _second;
 
     internal MiddleLevel(long channels, long timeWidth, bool attentionNorm, UNet2DOptions options)
@@ -67,16 +67,16 @@ internal sealed class MiddleLevel : Module
         if (options.AddAttention)
         {
             var groups = attentionNorm ? options.AttnNormNumGroups ?? options.NormNumGroups : (long?)null;
-            _attention = Add("attentions.0", new SpatialAttention(channels, options.HeadsOf(channels), groups, options.NormEps, scale));
+            _attention = Add("attentions.0", FeatureAttention.OfMiddle(options, channels, groups, scale));
         }
 
         _second = Add("resnets.1", new ResnetBlock(channels, channels, timeWidth, options, scale));
     }
 
-    internal Tensor Forward(Tensor x, Tensor time)
+    internal Tensor Forward(Tensor x, Tensor time, Tensor? context = null)
     {
         x = _first.Forward(x, time);
-        x = _attention?.Forward(x) ?? x;
+        x = _attention?.Forward(x, context) ?? x;
         return _second.Forward(x, time);
     }
 }
@@ -85,7 +85,7 @@ internal sealed class MiddleLevel : Module
 internal sealed class UpLevel : Module
 {
     private readonly List<ResnetBlock> _resnets = [];
-    private readonly List<SpatialAttention> _attentions = [];
+    private readonly List<FeatureAttention> _attentions = [];
     private readonly Upsample? _upsample;
     private readonly ResnetBlock? _resnetUpsample;
 
@@ -103,7 +103,7 @@ internal sealed class UpLevel : Module
             var inputs = (j == 0 ? previous : outputs) + (j == options.LayersPerBlock ? skipInputs : outputs);
             _resnets.Add(Add($"resnets.{j}", new ResnetBlock(inputs, outputs, timeWidth, options)));
             if (attends)
-                _attentions.Add(Add($"attentions.{j}", new SpatialAttention(outputs, options.HeadsOf(outputs, up: true), options.NormNumGroups, options.NormEps, 1)));
+                _attentions.Add(Add($"attentions.{j}", FeatureAttention.Of(options, outputs, up: true)));
         }
 
         if (last)
@@ -114,13 +114,13 @@ internal sealed class UpLevel : Module
             _upsample = Add("upsamplers.0", new Upsample(outputs, options.ConvResample));
     }
 
-    internal Tensor Forward(Tensor x, Tensor time, Stack<Tensor> skips)
+    internal Tensor Forward(Tensor x, Tensor time, Stack<Tensor> skips, Tensor? context = null)
     {
         for (var j = 0; j < _resnets.Count; j++)
         {
             x = _resnets[j].Forward(Tensor.Cat([x, skips.Pop()], 1), time);
             if (_attentions.Count > 0)
-                x = _attentions[j].Forward(x);
+                x = _attentions[j].Forward(x, context);
         }
 
         return _upsample?.Forward(x) ?? _resnetUpsample?.Forward(x, time) ?? x;

@@ -190,7 +190,7 @@ internal sealed class ResnetBlock : Module
 }
 
 /// <summary>Self-attention over positions, with its residual connection: <c>Attention</c>, formerly <c>AttentionBlock</c>.</summary>
-internal sealed class SpatialAttention : Module
+internal sealed class SpatialAttention : FeatureAttention
 {
     private readonly GroupNorm? _norm;
     private readonly Linear _query;
@@ -212,7 +212,7 @@ internal sealed class SpatialAttention : Module
     }
 
     /// <summary>In a scope of its own, as the residual block.</summary>
-    internal Tensor Forward(Tensor x) => TensorScope.Of(() => Compute(x));
+    internal override Tensor Forward(Tensor x, Tensor? context) => TensorScope.Of(() => Compute(x));
 
     private Tensor Compute(Tensor x)
     {

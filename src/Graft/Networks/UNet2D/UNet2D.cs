@@ -6,7 +6,8 @@ namespace Graft.Networks;
 
 /// <summary>
 /// diffusers' <c>UNet2DModel</c>: the U-Net of Ho et al. (2020), parameters under diffusers' names (attention as <c>to_q</c> …).
-/// With the options that diffusers lacks it is also openai's <c>UNetModel</c> (Dhariwal and Nichol 2021).
+/// With the options that diffusers lacks it is also openai's <c>UNetModel</c> (Dhariwal and Nichol 2021), and latent diffusion's (Rombach et
+/// al. 2022), whose attention layers look at a context.
 /// </summary>
 public sealed class UNet2D : DenoisingNetwork
 {
@@ -47,7 +48,9 @@ public sealed class UNet2D : DenoisingNetwork
         {
             "timestep" => Add("class_embedding", new TimestepEmbedding(timeInputs, timeWidth)),
             "identity" => null,
-            _ => options.NumClassEmbeds is { } classes ? Add("class_embedding", new Embedding(classes, timeWidth)) : null,
+            _ => options.NumClassEmbeds is { } classes
+                ? Add("class_embedding", new Embedding(classes, options.ClassesAreContext ? options.CrossAttentionDim!.Value : timeWidth))
+                : null,
         };
 
         var levels = channels.Length;
@@ -84,26 +87,40 @@ public sealed class UNet2D : DenoisingNetwork
     public override DenoisingNetwork CreateSame() => new UNet2D(Options, HasMiddleAttentionNorm);
 
     /// <inheritdoc/>
-    /// <exception cref="InputException">The network is class-conditional and no labels were given, or the reverse.</exception>
+    /// <exception cref="InputException">The network is class-conditional and no labels were given; or it attends to a context, and none of its width was.</exception>
     public override Tensor Predict(Tensor x, Tensor t, Condition? condition = null)
     {
         if (Options.CenterInputSample)
             x = (x * 2.0) - 1.0;
         var time = _timeEmbedding.Forward(EmbedTime(t).To(x.Type));
-        if (Options.IsClassConditional)
+        var context = ContextOf(condition, x);
+        if (Options.IsClassConditional && !Options.ClassesAreContext)
             time += EmbedClass(condition?.ClassLabels ?? throw new InputException("The network is class-conditional: give class labels."));
 
         var skips = new Stack<Tensor>();
         var h = _convIn.Forward(x);
         skips.Push(h);
         foreach (var level in _down)
-            h = level.Forward(h, time, skips);
-        h = _middle.Forward(h, time);
+            h = level.Forward(h, time, skips, context);
+        h = _middle.Forward(h, time, context);
         foreach (var level in _up)
-            h = level.Forward(h, time, skips);
+            h = level.Forward(h, time, skips, context);
         h = _convOut.Forward(Functional.Silu(_normOut.Forward(h)));
         // The Fourier variant predicts a score: the output is divided by the noise level that was given as t.
         return Options.TimeEmbeddingType == "fourier" ? h / t.To(h.Type).Reshape(-1, 1, 1, 1) : h;
+    }
+
+    /// <summary>The tokens that attention looks at, [N, M, D]: those that are given, else one that stands for the class; null: it looks at none.</summary>
+    private Tensor? ContextOf(Condition? condition, Tensor x)
+    {
+        if (Options.CrossAttentionDim is not { } width)
+            return null;
+        var given = condition?.Embedding ?? (Options.ClassesAreContext
+            ? ((Embedding)_classEmbedding!).Forward(condition?.ClassLabels ?? throw new InputException("The network is class-conditional: give class labels, or an embedding in their place."))
+            : throw new InputException($"The network attends to a context: give an embedding of width {width}."));
+        if (given.Dims is not (2 or 3) || given.Size(0) != x.Size(0) || given.Size(-1) != width)
+            throw new InputException($"The embedding is {given}, where [{x.Size(0)}, {width}] or [{x.Size(0)}, tokens, {width}] is due.");
+        return (given.Dims == 2 ? given.Unsqueeze(1) : given).To(x.Type);
     }
 
     private Tensor EmbedTime(Tensor t) => _timeProjection switch

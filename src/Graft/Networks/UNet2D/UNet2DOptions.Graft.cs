@@ -12,6 +12,9 @@ public sealed partial record UNet2DOptions
     /// <summary><c>_class_name</c> of a network that diffusers has.</summary>
     internal const string DiffusersClass = "UNet2DModel";
 
+    /// <summary>The <see cref="ClassEmbedType"/> of latent diffusion's <c>ClassEmbedder</c>.</summary>
+    internal const string ContextClasses = "context";
+
     /// <summary><c>_class_name</c> of a network that only Graft has.</summary>
     internal const string GraftClass = "GraftUNet2DModel";
 
@@ -32,6 +35,19 @@ public sealed partial record UNet2DOptions
     /// It differs where guided-diffusion's first <c>channel_mult</c> is not 1, as in its 512 x 512 models.
     /// </summary>
     public long? TimeEmbeddingChannels { get; init; }
+
+    /// <summary>
+    /// D, the width of the context that attention layers look at: they are then the spatial transformers of latent diffusion (Rombach et al.
+    /// 2022, section 3.3), and the network takes <see cref="Diffusion.Condition.Embedding"/>. Null: they are plain attention.
+    /// </summary>
+    public long? CrossAttentionDim { get; init; }
+
+    /// <summary>Transformer blocks of each spatial transformer, 1 to 99.</summary>
+    public int TransformerDepth { get; init; } = 1;
+
+    /// <summary>Whether the classes' table gives the context, one token of width <see cref="CrossAttentionDim"/>, and is not added to the time embedding.</summary>
+    [JsonIgnore]
+    internal bool ClassesAreContext => ClassEmbedType == ContextClasses;
 
     /// <summary>Whether diffusers' UNet2DModel can express the network.</summary>
     [JsonIgnore]
@@ -62,6 +78,8 @@ public sealed partial record UNet2DOptions
         ("attention_heads_upsample", o => o.AttentionHeadsUpsample is not null),
         ("conv_resample", o => !o.ConvResample),
         ("timestep_scale", o => o.TimestepScale != 1),
+        ("cross_attention_dim", o => o.CrossAttentionDim is not null),
+        ("transformer_depth", o => o.TransformerDepth != 1),
         ("time_embedding_channels", o => o.TimeEmbeddingChannels is { } width && width != o.BlockOutChannels[0]),
     ];
 
@@ -91,6 +109,11 @@ public sealed partial record UNet2DOptions
         require(AttentionHeads is null or > 0 && AttentionHeadsUpsample is null or > 0, "attention_heads and attention_heads_upsample must be positive");
         require(AttentionHeadsUpsample is null || AttentionHeads is not null, "attention_heads_upsample needs attention_heads");
         require(TimeEmbeddingChannels is null or (> 0 and <= MaximalChannels), $"time_embedding_channels must lie between 1 and {MaximalChannels}");
+        require(CrossAttentionDim is null or (> 0 and <= MaximalChannels), $"cross_attention_dim must lie between 1 and {MaximalChannels}");
+        require(TransformerDepth is > 0 and < 100, "transformer_depth must lie between 1 and 99");
+        require(TransformerDepth == 1 || CrossAttentionDim is not null, "transformer_depth needs cross_attention_dim");
+        require(!ClassesAreContext || (CrossAttentionDim is not null && NumClassEmbeds is not null), "class_embed_type context needs cross_attention_dim and num_class_embeds");
+        require(CrossAttentionDim is null || MidBlockScaleFactor == 1, "cross_attention_dim needs mid_block_scale_factor 1");
         require(TimestepScale > 0 && double.IsFinite(TimestepScale), "timestep_scale must be above 0");
         require(
             (TimestepScale == 1 && TimeChannels == BlockOutChannels[0]) || (TimeEmbeddingType == "positional" && ClassEmbedType != "timestep"),

@@ -91,7 +91,10 @@ public sealed partial record UNet2DOptions : DenoiserOptions
     /// <summary>Whether the middle block attends.</summary>
     public bool AddAttention { get; init; } = true;
 
-    /// <summary>null (a table, with <see cref="NumClassEmbeds"/>), <c>timestep</c> or <c>identity</c>.</summary>
+    /// <summary>
+    /// null (a table, with <see cref="NumClassEmbeds"/>), <c>timestep</c> or <c>identity</c>; or <c>context</c>, a table whose rows are the
+    /// context of <see cref="CrossAttentionDim"/>.
+    /// </summary>
     public string? ClassEmbedType { get; init; }
 
     /// <summary>Number of classes.</summary>
@@ -167,7 +170,7 @@ public sealed partial record UNet2DOptions : DenoiserOptions
         Require(TimeEmbeddingType != "learned" || NumTrainTimesteps > 0, "a learned time embedding needs num_train_timesteps");
         Require(ResnetTimeScaleShift is "default" or "scale_shift", $"resnet_time_scale_shift {FileFault.Quote(ResnetTimeScaleShift)} is unknown");
         Require(DownsampleType is "conv" or "resnet" && UpsampleType is "conv" or "resnet", "downsample_type and upsample_type are conv or resnet");
-        Require(ClassEmbedType is null or "timestep" or "identity", $"class_embed_type {FileFault.Quote(ClassEmbedType)} is unknown");
+        Require(ClassEmbedType is null or "timestep" or "identity" or ContextClasses, $"class_embed_type {FileFault.Quote(ClassEmbedType)} is unknown");
         for (var i = 0; i < levels; i++)
         {
             var channels = BlockOutChannels[i];
