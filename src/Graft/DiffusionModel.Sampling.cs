@@ -167,8 +167,9 @@ public sealed partial class DiffusionModel
     private DrawingPlan PlanOf(int count, IReadOnlyList<int>? labels, long seed)
     {
         // A network that takes no classes may yet have conditions of several.
-        var ofConditions = Conditions is not null && !Network.Options.IsClassConditional;
-        return new DrawingPlan(LabelsOf(count, ofConditions ? null : labels, seed), ConditionsOf(count, ofConditions ? labels : null));
+        var replaced = Attachment is { ReplacesClasses: true, Conditions: not null };
+        var ofConditions = replaced || (Conditions is not null && !Network.Options.IsClassConditional);
+        return new DrawingPlan(replaced ? null : LabelsOf(count, ofConditions ? null : labels, seed), ConditionsOf(count, ofConditions ? labels : null));
     }
 
     /// <summary>Which condition each item gets: all in turn, or those of the classes in turn. Null where the model takes none.</summary>

@@ -21,6 +21,9 @@ public abstract class Attachment : Module
     /// <summary>What the model was tuned to be conditioned on, which its folder holds too; null where it takes no conditions.</summary>
     public ConditionTable? Conditions { get; internal set; }
 
+    /// <summary>Whether conditions take the place of the classes that the network was trained with.</summary>
+    public virtual bool ReplacesClasses => false;
+
     /// <summary>Connects it with the network that it was made for.</summary>
     public abstract void Attach();
 

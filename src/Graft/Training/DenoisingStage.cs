@@ -22,13 +22,14 @@ internal static class DenoisingStage
     /// <param name="options">The loop's settings.</param>
     /// <param name="trainable">Which parameters; all if not given.</param>
     /// <param name="conditions">What the items of a set are conditioned on; not given: nothing.</param>
+    /// <param name="inPlaceOfClasses">Whether these take the place of the network's classes, which the items then need not have.</param>
     internal static TrainingStage Create(
         string name, DiffusionModel model, ISampleSource images, TrainingOptions options, IReadOnlyList<NamedTensor>? trainable = null,
-        Func<ISampleSource, ItemConditions>? conditions = null)
+        Func<ISampleSource, ItemConditions>? conditions = null, bool inPlaceOfClasses = false)
     {
         if (images.ItemShape != model.DataShape || images is IImageSource != model.MakesPictures)
             throw new InputException($"The {images.Noun()} are {images.ItemShape} and the model's {(model.MakesPictures ? "pictures " : "")}{model.DataShape}: they must be the same.");
-        if (model.Network.Options.IsClassConditional)
+        if (model.Network.Options.IsClassConditional && !inPlaceOfClasses)
             CheckLabels(model, images);
         var process = new ReverseProcess(model.Schedule);
         var learnsVariance = model.Schedule.Options.LearnsVariance;

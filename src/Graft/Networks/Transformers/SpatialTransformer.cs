@@ -69,6 +69,7 @@ internal sealed class SpatialTransformer : FeatureAttention
     private readonly Conv2d _in;
     private readonly List<TransformerBlock> _blocks = [];
     private readonly Conv2d _out;
+    private readonly Func<SpatialTransformer> _same;
 
     /// <param name="channels">C of the feature map, and of the tokens.</param>
     /// <param name="contextWidth">D of the context's tokens; null: there is none.</param>
@@ -82,12 +83,19 @@ internal sealed class SpatialTransformer : FeatureAttention
         for (var i = 0; i < depth; i++)
             _blocks.Add(Add($"transformer_blocks.{i}", new TransformerBlock(channels, contextWidth, heads)));
         _out = Add("proj_out", new Conv2d(channels, channels, 1));
+        _same = () => new SpatialTransformer(channels, contextWidth, heads, groups, depth);
     }
+
+    /// <summary>Computes in this one's place; it is not one of its children.</summary>
+    internal SpatialTransformer? Replacement { get; set; }
+
+    /// <summary>One of the same shape; its parameters are zero.</summary>
+    internal SpatialTransformer CreateSame() => _same();
 
     /// <summary>[N, C, H, W], same shape out.</summary>
     /// <param name="x">A feature map.</param>
     /// <param name="context">[N, M, D]; null: none.</param>
-    internal override Tensor Forward(Tensor x, Tensor? context) => TensorScope.Of(() => Compute(x, context));
+    internal override Tensor Forward(Tensor x, Tensor? context) => TensorScope.Of(() => (Replacement ?? this).Compute(x, context));
 
     private Tensor Compute(Tensor x, Tensor? context)
     {

@@ -10,6 +10,12 @@ public enum AnlVariant
 
     /// <summary>Attention to the condition and a pointwise non-linear map: what the paper's name says, literally.</summary>
     Lean,
+
+    /// <summary>
+    /// The source's own spatial transformers, which are trained in copies and look at the condition in place of the classes that they were
+    /// trained with: latent diffusion models only.
+    /// </summary>
+    Existing,
 }
 
 /// <summary>Behind which residual blocks they stand.</summary>

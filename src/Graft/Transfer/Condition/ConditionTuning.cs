@@ -28,6 +28,9 @@ public sealed record ConditionTuning : TransferMethod
     /// <summary>Behind which residual blocks it stands.</summary>
     public AnlPlaces Places { get; init; }
 
+    /// <summary>Of the variant existing: whether the source's transformers start from new weights, with outputs of zero, and not from their own.</summary>
+    public bool Restart { get; init; }
+
     /// <summary>Only on the way up: what lies before it then runs without gradients.</summary>
     public bool DecoderOnly { get; init; }
 
@@ -62,6 +65,10 @@ public sealed record ConditionTuning : TransferMethod
             throw new InputException($"The option expansion is {Expansion}: give 1 to {AnlLayout.LargestExpansion}.");
         if (!(ConditionDropout >= 0 && ConditionDropout < 1))
             throw new InputException(FormattableString.Invariant($"The option condition_dropout is {ConditionDropout}: give 0 to below 1."));
+        if (Restart && Variant != AnlVariant.Existing)
+            throw new InputException("The option restart is for variant existing: the modules of the others are new anyway.");
+        if (!Conditional && Variant == AnlVariant.Existing)
+            throw new InputException("The source's own transformers look at a context: with variant existing, conditional must be true.");
         if (!Conditional && (Encoder is not null || ConditionEncoder is not null || ConditionDropout > 0))
             throw new InputException("With conditional false there are no conditions: leave out encoder and condition_dropout.");
         var encoder = !Conditional ? null : ConditionEncoder ?? ConditionEncoders.Load(Encoder, source.Device);
@@ -71,13 +78,13 @@ public sealed record ConditionTuning : TransferMethod
             var attachment = TorchRuntime.Run(() =>
             {
                 var made = new AnlAttachment(model.Network, new AnlLayout(Variant, Places, DecoderOnly, encoder?.Dimension ?? 0, Heads, Expansion));
-                made.Start(Seed);
+                made.Start(Seed, Restart);
                 return made;
             });
             model.Attach(attachment);
             attachment.Conditions = encoder is null ? null : Table(encoder, HeldOutItems.Split(target, Training).Trained);
             var stage = DenoisingStage.Create(
-                Name, model, target, Training, [.. attachment.Parameters()], encoder is null ? null : items => ConditionsOf(encoder, items));
+                Name, model, target, Training, [.. attachment.Parameters()], encoder is null ? null : items => ConditionsOf(encoder, items), attachment.ReplacesClasses);
             return new Adaptation(model, [stage]);
         }
         catch

@@ -1,3 +1,4 @@
+using Graft.Conditions;
 using Graft.Data;
 using Graft.Diffusion;
 using Graft.Formats;
@@ -8,6 +9,7 @@ using Graft.Sampling;
 using Graft.Tests.Formats.LatentDiffusion;
 using Graft.Tests.Parity;
 using Graft.Torch;
+using Graft.Training;
 using Graft.Transfer;
 
 namespace Graft.Tests.Networks.LatentDiffusion;
@@ -39,6 +41,56 @@ public sealed class LatentModelTests : IDisposable
         for (var i = 0; i < 3; i++)
             pictures[i].ToArray().ShouldBe(decoded[(i * 3072)..((i + 1) * 3072)]);
         model.Sample(1, Sampler.Ddim(2), seed: 4, labels: [1])[0].ToArray().ShouldBe(pictures[0].ToArray());
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Its_own_transformers_can_be_tuned_on_condition_pictures(bool restart)
+    {
+        using (var loaded = Load())
+            loaded.Save(_folder["source"]);
+        using var source = DiffusionModel.Load(_folder["source"]);
+        var pictures = source.Sample(4, Sampler.Ddim(2), seed: 1, labels: [1]);
+        using var encoder = new FirstPixels(16);
+        var method = new ConditionTuning { Variant = AnlVariant.Existing, Restart = restart, ConditionEncoder = encoder, Training = new TrainingOptions { Steps = 2, BatchSize = 2, LearningRate = 0.01 } };
+        var fingerprint = source.Fingerprint();
+        using var adapted = method.Adapt(source, pictures);
+        source.Fingerprint().ShouldBe(fingerprint);
+        var own = adapted.Attachment!.Parameters().ToDictionary(p => p.Name, p => p.Value);
+        var theirs = source.Network.Parameters().Where(p => p.Name.Contains(".transformer_blocks.", StringComparison.Ordinal)).Select(p => p.Name).ToList();
+        theirs.ShouldNotBeEmpty();
+        own.Keys.ShouldBeSubsetOf(source.Network.Parameters().Select(p => p.Name));
+        theirs.ShouldBeSubsetOf(own.Keys);
+
+        adapted.Save(_folder["tuned"]);
+        using var opened = DiffusionModel.Load(_folder["tuned"]);
+        opened.Sample(3, Sampler.Ddim(2), seed: 2)[2].ToArray().ShouldBe(adapted.Sample(3, Sampler.Ddim(2), seed: 2)[2].ToArray());
+        opened.Sample(3, Sampler.Ddim(2), seed: 2).Label(0).ShouldBe(1); // the condition pictures', not the source's classes in turn
+
+        // Untrained copies are the source, given the same context.
+        using var start = method.Prepare(source, pictures).Model;
+        TorchRuntime.Run(() =>
+        {
+            using var scope = new TensorScope();
+            var x = Tensor.Arange(0, 192).Sin().Reshape(1, 3, 8, 8);
+            var context = new Condition { Embedding = Tensor.Arange(0, 16).Reshape(1, 16) };
+            var same = start.Denoiser.Predict(x, Tensor.From([3L], 1), context).ToBytes().AsSpan().SequenceEqual(source.Denoiser.Predict(x, Tensor.From([3L], 1), context).ToBytes());
+            same.ShouldBe(!restart);
+        });
+
+        using var narrow = new FirstPixels(12);
+        Should.Throw<InputException>(() => (method with { ConditionEncoder = narrow }).Prepare(source, pictures)).Message.ShouldContain("length 16");
+    }
+
+    [Fact]
+    public void Modules_can_be_inserted_besides()
+    {
+        using var source = Load();
+        using var encoder = new FirstPixels(12);
+        var pictures = source.Sample(4, Sampler.Ddim(2), seed: 1, labels: [1, 2]);
+        using var start = new ConditionTuning { Variant = AnlVariant.Lean, ConditionEncoder = encoder }.Prepare(source, pictures).Model;
+        start.Sample(2, Sampler.Ddim(2), seed: 3, labels: [1, 2])[1].ToArray().ShouldBe(source.Sample(2, Sampler.Ddim(2), seed: 3, labels: [1, 2])[1].ToArray());
     }
 
     [Fact]
@@ -196,4 +248,21 @@ public sealed class LatentModelTests : IDisposable
     private static byte[] Bytes(DiffusionModel model) => model.Sample(1, Sampler.Ddim(1), seed: 3, labels: [2])[0].ToArray();
 
     private DiffusionModel Load() => DiffusionModel.LoadLatentDiffusion(_fixture.Write(_folder["model.safetensors"]), _fixture.Options);
+
+    /// <summary>The first pixels are the condition.</summary>
+    private sealed class FirstPixels(int count) : IConditionEncoder
+    {
+        public int Dimension => count;
+
+        public string Name => "first pixels";
+
+        public string Hash => $"first {count}";
+
+        public Tensor Encode(Tensor images) => images.Flatten(1).Slice(1, 0, count);
+
+        public void Dispose()
+        {
+            // Nothing is held.
+        }
+    }
 }
