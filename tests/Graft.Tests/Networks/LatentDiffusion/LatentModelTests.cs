@@ -2,6 +2,7 @@ using Graft.Conditions;
 using Graft.Data;
 using Graft.Diffusion;
 using Graft.Formats;
+using Graft.Formats.GuidedDiffusion;
 using Graft.Formats.LatentDiffusion;
 using Graft.Inspection;
 using Graft.Networks;
@@ -184,6 +185,34 @@ public sealed class LatentModelTests : IDisposable
 
         static float[] Bias(DiffusionModel model) => model.Network.Parameters().Single(p => p.Name == "down_blocks.0.resnets.0.conv1.bias").Value.ToArray<float>();
     }
+
+    /// <summary>As celeba256 and ffhq256: openai's attention, whose layers are joined there.</summary>
+    [Fact]
+    public void A_model_without_a_context_is_read_too() => TorchRuntime.Run(() =>
+    {
+        using var scope = new TensorScope();
+        var options = new UNet2DOptions
+        {
+            SampleSize = System.Text.Json.Nodes.JsonValue.Create(8), BlockOutChannels = [32, 64], DownBlockTypes = ["DownBlock2D", "AttnDownBlock2D"], UpBlockTypes = ["AttnUpBlock2D", "UpBlock2D"],
+            LayersPerBlock = 1, AttentionHeadDim = 16,
+        };
+        using var network = new UNet2D(options, middleAttentionNorm: true);
+        network.Initialise(3);
+        var own = GuidedDiffusionNames.Of(options).Named(network, AttentionOrder.Legacy).ToList();
+        var path = _fixture.Write(_folder["plain.safetensors"], tensors =>
+        {
+            tensors.RemoveAll(t => !t.Name.StartsWith("first_stage_model.", StringComparison.Ordinal));
+            tensors.AddRange(own.Select(t => new TensorData("model.diffusion_model." + t.Name, DType.Float32, t.Value.Shape.ToArray(), t.Value.Contiguous().ToBytes())));
+        });
+        Should.Throw<InputException>(() => DiffusionModel.LoadLatentDiffusion(path)).Message.ShouldContain("how many heads");
+        using var model = DiffusionModel.LoadLatentDiffusion(path, new LatentDiffusionOptions { ImageSize = 8, NumHeadChannels = 16 });
+        model.Network.Options.IsClassConditional.ShouldBeFalse();
+        model.Network.Parameters().Select(p => p.Name).ShouldBe(network.Parameters().Select(p => p.Name));
+        foreach (var (mine, due) in model.Network.Parameters().Zip(network.Parameters()))
+            mine.Value.ToArray<float>().ShouldBe(due.Value.ToArray<float>(), mine.Name);
+        model.Shape.ShouldBe(new ImageShape(3, 32, 32));
+        model.Sample(1, Sampler.Ddim(1), seed: 1).Shape.ShouldBe(model.Shape);
+    });
 
     [Fact]
     public void The_schedule_is_the_files_own()
