@@ -44,7 +44,7 @@ public sealed class ClipImageEncoder : IConditionEncoder
     public int Dimension => (int)Model.Options.ProjectionDim;
 
     /// <inheritdoc/>
-    public string Name => $"CLIP ViT/{Model.Options.PatchSize} of {Model.Options.ImageSize} x {Model.Options.ImageSize}, image_embeds ({Hash[..8]})";
+    public string Name => $"{Model.Options.Name ?? "CLIP"} ViT/{Model.Options.PatchSize} of {Model.Options.ImageSize} x {Model.Options.ImageSize}, image_embeds ({Hash[..8]})";
 
     /// <inheritdoc/>
     public string Hash => _hash.Value;
