@@ -49,6 +49,16 @@ public sealed class ClipImageEncoder : IConditionEncoder
     /// <inheritdoc/>
     public string Hash => _hash.Value;
 
+    /// <summary>Whether a folder says that it holds a CLIP model, or its image tower; other networks have files of the same names.</summary>
+    public static bool Is(string folder)
+    {
+        var config = Path.Combine(folder, ClipCheckpoint.ConfigFile);
+        if (!File.Exists(config))
+            return false;
+        var json = JsonStyle.ReadObject(config);
+        return json["vision_config"] is JsonObject || (json["model_type"] is JsonValue kind && kind.TryGetValue<string>(out var name) && name is "clip" or "clip_vision_model");
+    }
+
     /// <summary>
     /// Opens a Hugging Face folder or openai's <c>.pt</c> (see <see cref="ClipVisionModel.Load"/>). Pictures are prepared as the folder's
     /// <c>preprocessor_config.json</c> says, or in the usual way where it has none; for a <c>.pt</c> as openai's transform does.
