@@ -4,7 +4,6 @@ using Graft.Data;
 using Graft.Evaluation;
 using Graft.Formats;
 using Graft.Networks.Clip;
-using Graft.Torch;
 using Graft.Training;
 using Microsoft.Extensions.Logging;
 

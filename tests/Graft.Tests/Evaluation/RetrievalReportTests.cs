@@ -18,7 +18,7 @@ public class RetrievalReportTests
         var report = RetrievalReport.Of(scores, [0, 1, 2, 2], 7, "by hand");
         report.First.ShouldBe(new Share(1, 4));
         report.AmongFive.ShouldBe(new Share(2, 4));
-        // Name 0: pictures 9 (own), 5, 9, 1: an equal one counts against. Name 1: 1, 4 (own), 8, 1. Name 2: 1, 3, best own 1: two are as good.
+        // Of name 0 another picture is as good as its own, of name 1 one is better, of name 2 two are as good or better.
         report.NamesFirst.ShouldBe(new Share(0, 3));
         report.NamesAmongFive.ShouldBe(new Share(3, 3));
         report.ToJson()["top_5"]!["share"]!.GetValue<double>().ShouldBe(0.5);

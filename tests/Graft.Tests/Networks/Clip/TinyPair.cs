@@ -1,5 +1,4 @@
 using Graft.Networks.Clip;
-using Graft.Torch;
 
 namespace Graft.Tests.Networks.Clip;
 
