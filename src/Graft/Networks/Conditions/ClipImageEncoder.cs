@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.Json.Nodes;
 using Graft.Data;
 using Graft.Formats;
 using Graft.Formats.Images;

@@ -15,7 +15,7 @@ namespace Graft.Tests.Networks.Clip;
 /// <summary>The shipped pair of towers.</summary>
 public class GraftClipTests(ITestOutputHelper output)
 {
-    private const string Sha256 = "SHA";
+    private const string Sha256 = "5719b0f66d1f4ce9179eccc5352f8beddee9433d14a8a129b694b01386a81f46";
     private const int Few = 1000;
     private static readonly string[] Names = ["t-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"];
     private static readonly string[] Templates = ["{}", "a photo of a {}", "a picture of a {}", "a grey picture of a {}"];
