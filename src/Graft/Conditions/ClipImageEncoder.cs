@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.Json.Nodes;
 using Graft.Data;
 using Graft.Formats;
 using Graft.Formats.Images;
@@ -44,10 +45,20 @@ public sealed class ClipImageEncoder : IConditionEncoder
     public int Dimension => (int)Model.Options.ProjectionDim;
 
     /// <inheritdoc/>
-    public string Name => $"CLIP ViT/{Model.Options.PatchSize} of {Model.Options.ImageSize} x {Model.Options.ImageSize}, image_embeds ({Hash[..8]})";
+    public string Name => $"{Model.Options.Name ?? "CLIP"} ViT/{Model.Options.PatchSize} of {Model.Options.ImageSize} x {Model.Options.ImageSize}, image_embeds ({Hash[..8]})";
 
     /// <inheritdoc/>
     public string Hash => _hash.Value;
+
+    /// <summary>Whether a folder says that it holds a CLIP model, or its image tower; other networks have files of the same names.</summary>
+    public static bool Is(string folder)
+    {
+        var config = Path.Combine(folder, ClipCheckpoint.ConfigFile);
+        if (!File.Exists(config))
+            return false;
+        var json = JsonStyle.ReadObject(config);
+        return json["vision_config"] is JsonObject || (json["model_type"] is JsonValue kind && kind.TryGetValue<string>(out var name) && name is "clip" or "clip_vision_model");
+    }
 
     /// <summary>
     /// Opens a Hugging Face folder or openai's <c>.pt</c> (see <see cref="ClipVisionModel.Load"/>). Pictures are prepared as the folder's

@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Graft.Adapters;
 using Graft.Formats.Diffusers;
 using Graft.Networks;
+using Graft.Networks.Clip;
 
 namespace Graft.Inspection;
 
@@ -39,6 +40,28 @@ public sealed partial record ModelInspection
             Warnings = read.ParameterCount == options.ParameterCount
                 ? []
                 : [$"config.json asks for {options.ParameterCount} parameters and the weights hold {read.ParameterCount}: they belong to different networks."],
+        };
+    }
+
+    /// <summary>A pair of towers that was trained here: its files are a CLIPModel's, its weights are not CLIP's.</summary>
+    private static ModelInspection OfImageText(string folder, DiffusersFiles files)
+    {
+        var (vision, text) = ImageTextModel.ReadOptions(files.Network);
+        var tokenizer = NameTokenizer.Load(System.IO.Path.Combine(folder, NameTokenizer.FileName));
+        var read = OfOtherFolder(folder, files, "CLIPModel");
+        var due = 1 + vision.Shapes().Concat(text.Shapes()).Sum(p => p.Shape.Aggregate(1L, (a, b) => a * b));
+        return read with
+        {
+            Layout = WeightLayout.GraftImageText,
+            Description = $"an image-text pair trained with Graft, '{vision.Name ?? "of no name"}', by CLIP's loss; it is not CLIP. Pictures: patches of {vision.PatchSize}, {vision.NumHiddenLayers} layers of width {vision.HiddenSize}; "
+                + $"names: {tokenizer.Words.Count} words and {tokenizer.Letters.Length} letters, {text.NumHiddenLayers} layers of width {text.HiddenSize}; vectors of {vision.ProjectionDim} dimensions",
+            PictureShape = [3, vision.ImageSize, vision.ImageSize],
+            Notes = ["its image tower is an encoder of condition pictures, as CLIP's folder is"],
+            Warnings =
+            [
+                .. read.ParameterCount == due ? (string[])[] : [$"config.json asks for {due} parameters and the weights hold {read.ParameterCount}: they belong to different networks."],
+                .. text.VocabSize == tokenizer.VocabSize ? (string[])[] : [$"The tokenizer has {tokenizer.VocabSize} tokens and the text tower {text.VocabSize}: they belong to different models."],
+            ],
         };
     }
 

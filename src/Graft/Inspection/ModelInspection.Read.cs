@@ -3,6 +3,7 @@ using Graft.Diffusion;
 using Graft.Formats;
 using Graft.Formats.Diffusers;
 using Graft.Networks;
+using Graft.Networks.Clip;
 using Graft.Torch;
 
 namespace Graft.Inspection;
@@ -51,6 +52,8 @@ public sealed partial record ModelInspection
     {
         var files = DiffusersFolder.Locate(folder);
         var config = JsonStyle.ReadObject(files.Network);
+        if (ImageTextModel.Is(folder))
+            return OfImageText(folder, files);
         var kind = Text(config, "_class_name");
         if (kind is not (null or UNet2DOptions.DiffusersClass or UNet2DOptions.GraftClass) || (kind is null && config.ContainsKey("model_type")))
             return kind == ResNetClassifierOptions.ClassName ? OfClassifier(folder, files, config) : OfOtherFolder(folder, files, kind ?? Text(config, "model_type")!);

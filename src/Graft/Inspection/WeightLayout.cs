@@ -56,4 +56,7 @@ public enum WeightLayout
 
     /// <summary>Graft's <c>ResNetClassifier</c>, which features for measures come from.</summary>
     GraftClassifier,
+
+    /// <summary>A pair of towers, of pictures and of names, that was trained with Graft: Hugging Face's names of a <c>CLIPModel</c>.</summary>
+    GraftImageText,
 }

@@ -31,6 +31,9 @@ public sealed record DataOptions
     /// </summary>
     public string? LabelsCsv { get; init; }
 
+    /// <summary>Whether only those pictures of the folder are read that <see cref="LabelsCsv"/> names, so that it is a <see cref="List"/> too.</summary>
+    public bool OnlyLabelled { get; init; }
+
     /// <summary>What the CSV file's header calls the column of file names.</summary>
     public string LabelsFileColumn { get; init; } = "file_name";
 
@@ -151,15 +154,18 @@ public sealed record DataOptions
                 shape: shape, fit: Fit);
         }
 
+        if (OnlyLabelled && (LabelsCsv is null || List is not null))
+            throw new InputException("only_labelled takes labels_csv for the list of pictures: give labels_csv, and no list.");
+        var labels = LabelsCsv is null ? null : ReadLabels(LabelsCsv);
         var options = new ImageFolderOptions
         {
             Recursive = Recursive || LabelsFromFolders,
             LabelsFromFolders = LabelsFromFolders,
-            Labels = LabelsCsv is null ? null : ReadLabels(LabelsCsv),
+            Labels = labels,
             Fit = Fit,
             Background = ParseColour(Background),
             MaxCount = MaxCount == 0 ? null : MaxCount + Skip,
-            Only = List is null ? null : ReadList(List),
+            Only = OnlyLabelled ? labels!.Files.Keys.ToHashSet(StringComparer.Ordinal) : List is null ? null : ReadList(List),
             CacheDirectory = CacheDirectory,
         };
         return ImageFolder.Open(Folder!, shape, options, warn, cancellationToken);

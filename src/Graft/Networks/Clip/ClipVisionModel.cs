@@ -118,14 +118,14 @@ public sealed class ClipVisionModel : Module
     private sealed class Embeddings : Module
     {
         private readonly Conv2d _patches;
-        private readonly Positions _positions;
+        private readonly ClipTable _positions;
         private Tensor _class;
 
         internal Embeddings(ClipVisionOptions options)
         {
             _class = AddParameter("class_embedding", options.HiddenSize);
             _patches = Add("patch_embedding", new Conv2d(3, options.HiddenSize, options.PatchSize, options.PatchSize, bias: false));
-            _positions = Add("position_embedding", new Positions(options.Tokens, options.HiddenSize));
+            _positions = Add("position_embedding", new ClipTable(options.Tokens, options.HiddenSize));
         }
 
         internal Tensor Forward(Tensor pixelValues)
@@ -142,13 +142,5 @@ public sealed class ClipVisionModel : Module
         }
 
         protected override void Reset(Initialiser initialiser) => initialiser.Normal(_class, "class_embedding", 1 / Math.Sqrt(_class.Count));
-    }
-
-    /// <summary>One vector for each place, added: weight [tokens, width].</summary>
-    private sealed class Positions(long tokens, long width) : WeightedModule([tokens, width], null)
-    {
-        private const double Deviation = 0.02;
-
-        protected override void Reset(Initialiser initialiser) => initialiser.Normal(Weight, "weight", Deviation);
     }
 }

@@ -9,8 +9,9 @@ namespace Graft.Networks.Clip;
 /// </summary>
 public sealed record ClipVisionOptions
 {
-    private const long LargestSize = 1 << 16;
-    private const int MostLayers = 1000;
+    internal const string NameKey = "graft_name";
+    internal const long LargestSize = 1 << 16;
+    internal const int MostLayers = 1000;
 
     /// <summary><c>hidden_size</c>: width of a token.</summary>
     public long HiddenSize { get; init; } = 768;
@@ -38,6 +39,9 @@ public sealed record ClipVisionOptions
 
     /// <summary><c>layer_norm_eps</c>.</summary>
     public double LayerNormEps { get; init; } = 1e-5;
+
+    /// <summary>What whoever trained it calls it (<c>graft_name</c>, a key of our own); null of all others, which are called CLIP.</summary>
+    public string? Name { get; init; }
 
     /// <summary>Tokens of a picture: one for the class and one for each patch.</summary>
     public long Tokens => 1 + (ImageSize / PatchSize * (ImageSize / PatchSize));
@@ -78,13 +82,22 @@ public sealed record ClipVisionOptions
             HiddenAct = ClipActivations.Find(act)
                 ?? throw top.Fault($"the hidden_act {FileFault.Quote(act)} is unknown ({ClipActivations.Known} are known)"),
             LayerNormEps = tower.Real("layer_norm_eps", standard.LayerNormEps),
+            Name = top.Has(NameKey) ? FileFault.Shorten(top.Text(NameKey, "")) : null,
         };
         options.Validate(where);
         return options;
     }
 
     /// <summary>The configuration as Hugging Face writes it for a <c>CLIPVisionModelWithProjection</c>.</summary>
-    public JsonObject ToJson() => new()
+    public JsonObject ToJson()
+    {
+        var json = Keys();
+        if (Name is not null)
+            json[NameKey] = Name;
+        return json;
+    }
+
+    private JsonObject Keys() => new()
     {
         ["architectures"] = new JsonArray("CLIPVisionModelWithProjection"),
         ["attention_dropout"] = 0.0,

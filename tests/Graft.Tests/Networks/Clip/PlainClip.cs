@@ -107,7 +107,7 @@ internal sealed class PlainClip(ClipVisionOptions options, IReadOnlyDictionary<s
 
     private double[] W(string name) => weights[name];
 
-    private double[] Linear(double[] x, string name, bool bias = true)
+    internal double[] Linear(double[] x, string name, bool bias = true)
     {
         var weight = W(name + ".weight");
         var result = new double[weight.Length / x.Length];
@@ -121,7 +121,7 @@ internal sealed class PlainClip(ClipVisionOptions options, IReadOnlyDictionary<s
         return result;
     }
 
-    private double[] Norm(double[] x, string name)
+    internal double[] Norm(double[] x, string name)
     {
         var mean = x.Average();
         var scale = 1 / Math.Sqrt(x.Average(v => (v - mean) * (v - mean)) + options.LayerNormEps);
