@@ -4,7 +4,7 @@ using Graft.Data;
 using Graft.Evaluation;
 using Graft.Inspection;
 using Graft.Networks.Clip;
-using Graft.Networks.Conditions;
+using Graft.Conditions;
 using Graft.Recipes;
 using Graft.Tests.Data;
 using Graft.Torch;

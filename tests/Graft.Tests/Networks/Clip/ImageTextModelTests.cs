@@ -2,7 +2,7 @@ using System.Text.Json.Nodes;
 using Graft.Formats.Images;
 using Graft.Inspection;
 using Graft.Networks.Clip;
-using Graft.Networks.Conditions;
+using Graft.Conditions;
 using Graft.Tests.Formats.Images;
 using Graft.Torch;
 
