@@ -53,6 +53,7 @@ public sealed partial record ModelInspection
         return read with
         {
             Layout = WeightLayout.GraftImageText,
+            Prefix = "",
             Description = $"an image-text pair trained with Graft, '{vision.Name ?? "of no name"}', by CLIP's loss; it is not CLIP. Pictures: patches of {vision.PatchSize}, {vision.NumHiddenLayers} layers of width {vision.HiddenSize}; "
                 + $"names: {tokenizer.Words.Count} words and {tokenizer.Letters.Length} letters, {text.NumHiddenLayers} layers of width {text.HiddenSize}; vectors of {vision.ProjectionDim} dimensions",
             PictureShape = [3, vision.ImageSize, vision.ImageSize],

@@ -141,6 +141,8 @@ public sealed record DataOptions
     {
         if (Folder is not null == Images is not null)
             throw new InputException("The data must be given either as folder (of pictures) or as images (an IDX file).");
+        if (OnlyLabelled && (LabelsCsv is null || List is not null))
+            throw new InputException("only_labelled takes labels_csv for the list of pictures: give labels_csv, and no list.");
         if (Images is not null)
         {
             if (List is not null)
@@ -154,8 +156,6 @@ public sealed record DataOptions
                 shape: shape, fit: Fit);
         }
 
-        if (OnlyLabelled && (LabelsCsv is null || List is not null))
-            throw new InputException("only_labelled takes labels_csv for the list of pictures: give labels_csv, and no list.");
         var labels = LabelsCsv is null ? null : ReadLabels(LabelsCsv);
         var options = new ImageFolderOptions
         {

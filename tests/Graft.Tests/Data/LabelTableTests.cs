@@ -43,6 +43,19 @@ public sealed class LabelTableTests : IDisposable
     }
 
     [Fact]
+    public void Only_the_named_pictures_are_read_where_that_is_asked_for()
+    {
+        Pictures("a.png", "b.png", "c.png");
+        File.WriteAllText(_folder["labels.csv"], "file_name,label\nc.png,cat\na.png,dog\n");
+        var options = new DataOptions { Folder = _folder.Path, LabelsCsv = _folder["labels.csv"], OnlyLabelled = true };
+        var images = options.Open(Rgb4);
+        Enumerable.Range(0, images.Count).Select(i => (images.Name(i), images.Label(i))).ShouldBe([("a.png", 1), ("c.png", 0)]);
+        Should.Throw<InputException>(() => (options with { OnlyLabelled = false }).Open(Rgb4)).Message.ShouldContain("'b.png'");
+        foreach (var wrong in (DataOptions[])[options with { LabelsCsv = null }, options with { List = "names.list" }, new DataOptions { Images = "x.idx", OnlyLabelled = true }])
+            Should.Throw<InputException>(() => wrong.Open(Rgb4)).Message.ShouldContain("only_labelled");
+    }
+
+    [Fact]
     public void Several_columns_are_there_as_text()
     {
         File.WriteAllText(_folder["labels.csv"], "file,young,glasses\na.png,1,0\nb.png,0,\"1\"\n");

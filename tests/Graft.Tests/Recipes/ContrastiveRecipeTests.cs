@@ -18,7 +18,7 @@ public sealed class ContrastiveRecipeTests : IDisposable
     [InlineData("network.dim=4", "network.dim")]
     [InlineData("sets={}", "no sets")]
     [InlineData("sets.flat.augmentation.max_shift=-1", "augmentation.max_shift")]
-    [InlineData("sets.flat.size=0", "0")]
+    [InlineData("sets.flat.size=0", "shape 1 x 0 x 0")]
     [InlineData("sets.flat.classes=7", "classes")]
     [InlineData("sets.flat.title=7", "title")]
     [InlineData("training.steps=0", "steps must be at least 1")]
