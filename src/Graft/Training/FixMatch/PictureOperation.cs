@@ -70,7 +70,7 @@ public static class PictureOperations
     /// <param name="fill">Value of what comes in from outside.</param>
     public static void Apply(PictureOperation operation, double magnitude, ImageShape shape, ReadOnlySpan<byte> picture, Span<byte> result, byte fill = 0)
     {
-        var kept = LeastKept + ((MostKept - LeastKept) * magnitude);
+        var kept = (LeastKept * (1 - magnitude)) + (MostKept * magnitude);
         var part = LargestPart * ((2 * magnitude) - 1);
         switch (operation)
         {
