@@ -85,6 +85,7 @@ internal static class Program
         new VersionOption(),
         DemoCommand.Create(),
         AdaptCommand.Create(),
+        AugmentCommand.Create(),
         SampleCommand.Create(),
         EvaluateCommand.Create(),
         PretrainCommand.Create(),

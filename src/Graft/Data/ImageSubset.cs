@@ -26,6 +26,9 @@ public sealed class ImageSubset : IImageSource
         _indices = [.. indices];
     }
 
+    /// <summary>How they were chosen, for the description: empty, or as <c> (4 a class, seed 1)</c>.</summary>
+    internal string Choice { get; init; } = "";
+
     /// <summary>The indices in the whole set.</summary>
     public IReadOnlyList<int> Indices => _indices;
 
@@ -39,7 +42,7 @@ public sealed class ImageSubset : IImageSource
     public IReadOnlyList<string> Classes => _images.Classes;
 
     /// <inheritdoc/>
-    public string Description => $"{Count} of {_images.Description}";
+    public string Description => $"{Count}{Choice} of {_images.Description}";
 
     /// <inheritdoc/>
     public ReadOnlySpan<byte> this[int index] => _images[_indices[index]];

@@ -52,6 +52,12 @@ public sealed record DataOptions
     /// <summary>So many pictures, the first ones, are left out; they do not count in <see cref="MaxCount"/>.</summary>
     public int Skip { get; init; }
 
+    /// <summary>So many pictures of each class, the first ones of a permutation by <see cref="PerClassSeed"/> of those that the other options leave; 0: all.</summary>
+    public int PerClass { get; init; }
+
+    /// <summary>Seed of the permutation that <see cref="PerClass"/> takes the first pictures of.</summary>
+    public long PerClassSeed { get; init; }
+
     /// <summary>A folder that keeps the decoded pictures for the next time; none: they are decoded each time.</summary>
     public string? CacheDirectory { get; init; }
 
@@ -119,11 +125,14 @@ public sealed record DataOptions
             throw new InputException($"The option skip is {Skip}: give 0 or more.");
         if (MaxCount < 0)
             throw new InputException($"The option max_count is {MaxCount}: give 0 (all) or more.");
+        if (PerClass < 0)
+            throw new InputException($"The option per_class is {PerClass}: give 0 (all) or more.");
         var images = OpenAll(shape, warn, cancellationToken);
         if (Skip >= images.Count)
             throw new InputException($"Nothing is left of {images.Description} when the first {Skip} are skipped: skip fewer.");
         var count = MaxCount == 0 ? images.Count - Skip : Math.Min(MaxCount, images.Count - Skip);
-        return count == images.Count ? images : new ImageSubset(images, [.. Enumerable.Range(Skip, count)]);
+        IImageSource left = count == images.Count ? images : new ImageSubset(images, [.. Enumerable.Range(Skip, count)]);
+        return PerClass == 0 ? left : FewPerClass.Of(left, PerClass, PerClassSeed).Chosen;
     }
 
     /// <summary>Says of a recipe's files that are not there where to look for them.</summary>

@@ -24,7 +24,7 @@ public interface IPretrainRecipe
 /// <summary>The kinds of recipes that <c>graft pretrain</c> runs, by their key <c>kind</c>.</summary>
 public static class PretrainRecipes
 {
-    /// <summary>The recipe of a mapping: <c>kind</c> is <c>denoiser</c> (also where the key is missing), <c>classifier</c>, <c>ecg_classifier</c> or <c>contrastive</c>.</summary>
+    /// <summary>The recipe of a mapping: <c>kind</c> is <c>denoiser</c> (also where the key is missing), <c>classifier</c>, <c>ecg_classifier</c>, <c>contrastive</c> or <c>fixmatch</c>.</summary>
     /// <exception cref="InputException">The kind or a key is unknown, or a value has another type.</exception>
     public static IPretrainRecipe Bind(JsonObject json) => (json.ContainsKey("kind") ? json["kind"]?.ToJsonString() : "\"denoiser\"") switch
     {
@@ -32,6 +32,7 @@ public static class PretrainRecipes
         "\"classifier\"" => Recipe.Bind<ClassifierRecipe>(json, "recipe"),
         "\"ecg_classifier\"" => Recipe.Bind<EcgClassifierRecipe>(json, "recipe"),
         "\"contrastive\"" => Recipe.Bind<ContrastiveRecipe>(json, "recipe"),
-        var kind => throw new InputException($"The recipe's kind {FileFault.Shorten(kind ?? "null")} is unknown: denoiser (as without the key), classifier, ecg_classifier and contrastive are known."),
+        "\"fixmatch\"" => Recipe.Bind<FixMatchRecipe>(json, "recipe"),
+        var kind => throw new InputException($"The recipe's kind {FileFault.Shorten(kind ?? "null")} is unknown: denoiser (as without the key), classifier, ecg_classifier, contrastive and fixmatch are known."),
     };
 }

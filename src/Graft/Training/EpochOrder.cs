@@ -5,9 +5,10 @@ namespace Graft.Training;
 /// <summary>Which picture a draw takes: every epoch is a permutation of the pictures, a function of (seed, epoch).</summary>
 /// <param name="count">Pictures.</param>
 /// <param name="seed">Seed of the order.</param>
-internal sealed class EpochOrder(int count, long seed)
+/// <param name="purpose">Sets that are drawn from beside each other have different ones.</param>
+internal sealed class EpochOrder(int count, long seed, string purpose = "training/order")
 {
-    private readonly KeyedRandom _order = new(seed, "training/order");
+    private readonly KeyedRandom _order = new(seed, purpose);
     private long _epoch = -1;
     private int[] _permutation = [];
 

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using Graft.Data;
 using Graft.Formats;
 using Graft.Torch;
 
@@ -10,7 +11,7 @@ namespace Graft.Networks;
 /// that a picture's result never depends on its batch: a classifier, and a source of features for measures where the published
 /// backbones are not at hand. A folder of it holds <c>config.json</c> and <c>model.safetensors</c>.
 /// </summary>
-public sealed class ResNetClassifier : Module
+public sealed class ResNetClassifier : Module, IPictureClassifier
 {
     private const string ConfigFile = "config.json";
     private const string WeightsFile = "model.safetensors";
@@ -40,6 +41,15 @@ public sealed class ResNetClassifier : Module
 
     /// <summary>The architecture.</summary>
     public ResNetClassifierOptions Options { get; }
+
+    /// <inheritdoc/>
+    ImageShape IPictureClassifier.Shape => Options.Shape;
+
+    /// <inheritdoc/>
+    int IPictureClassifier.NumClasses => Options.NumClasses;
+
+    /// <inheritdoc/>
+    Module IPictureClassifier.Network => this;
 
     /// <summary>
     /// What the features are called wherever a number made of them is printed: name and the first eight digits of
