@@ -206,6 +206,13 @@ public class RecipeTests
             return comparison;
         }
 
+        if (json.ContainsKey("samples_per_class"))
+        {
+            var augmentation = Recipe.Bind<AugmentRecipe>(json, "recipe");
+            augmentation.Resolve();
+            return augmentation;
+        }
+
         var adaptation = Recipe.Bind<AdaptRecipe>(json, "recipe");
         adaptation.CreateMethod();
         return adaptation;
