@@ -23,6 +23,7 @@ public sealed class AllocationMeter : IDisposable
     /// <param name="restart">Whether the most is counted anew from here.</param>
     public unsafe (long Current, long Peak) Read(bool restart = false)
     {
+        ObjectDisposedException.ThrowIf(_ended, this);
         long current, peak;
         return NativeMethods.graft_memory_read(&current, &peak, restart ? 1 : 0) < 0 ? throw TorchException.Last() : (current, peak);
     }

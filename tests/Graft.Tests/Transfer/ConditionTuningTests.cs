@@ -1,5 +1,4 @@
 using Graft.Conditions;
-using Graft.Data;
 using Graft.Diffusion;
 using Graft.Sampling;
 using Graft.Tests.Training;
