@@ -41,4 +41,22 @@ internal static partial class Parsers
         Mutators = Text,
         Open = _ => path => GC.KeepAlive(new ClipImageProcessor(ClipImageProcessorOptions.FromJson(JsonStyle.ReadObject(path), path))),
     };
+
+    private static FuzzedParser NameTokens() => new()
+    {
+        Name = "graft-tokenizer",
+        File = "model/graft_tokenizer.json",
+        Seeds = () => ["""{"kind": "words and letters", "letters": "abcdefghijklmnopqrstuvwxyz", "words": ["a", "face", "of", "photo"]}"""u8.ToArray()],
+        Mutators = Text,
+        Open = _ => path => GC.KeepAlive(NameTokenizer.Load(path).Encode("a photo of a cat face", 16)),
+    };
+
+    private static FuzzedParser ClipTextConfiguration() => new()
+    {
+        Name = "clip-text-config",
+        File = "model/config.json",
+        Seeds = () => ["""{"bos_token_id": 437, "eos_token_id": 438, "hidden_act": "quick_gelu", "hidden_size": 64, "intermediate_size": 128, "layer_norm_eps": 1e-05, "max_position_embeddings": 32, "num_attention_heads": 2, "num_hidden_layers": 2, "projection_dim": 64, "vocab_size": 439}"""u8.ToArray()],
+        Mutators = Text,
+        Open = _ => path => GC.KeepAlive(ClipTextOptions.FromJson(JsonStyle.ReadObject(path), path).Shapes().Count()),
+    };
 }

@@ -15,7 +15,7 @@ internal static partial class Parsers
     [
         Safetensors(), SafetensorsIndex(), PickleZip(), PickleLegacy(), Png(), Jpeg(), WebP(), Idx(),
         RecipeFile(), Labels(), AdapterConfiguration(), NetworkConfiguration(), SchedulerConfiguration(), Flags(), Record(),
-        WfdbHeader(), WfdbSamples(), Matlab(), PtbXlRows(), TorchScript(), ClipConfiguration(), ClipProcessor(),
+        WfdbHeader(), WfdbSamples(), Matlab(), PtbXlRows(), TorchScript(), ClipConfiguration(), ClipProcessor(), ClipTextConfiguration(), NameTokens(),
     ];
 
     /// <summary>The parser of a name.</summary>
