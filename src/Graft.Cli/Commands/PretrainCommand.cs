@@ -9,11 +9,11 @@ internal static class PretrainCommand
 {
     internal static Command Create()
     {
-        var recipe = new Argument<string>("RECIPE") { Description = "A YAML file: data, network, schedule, training, or kind: classifier (see recipes/)." };
+        var recipe = new Argument<string>("RECIPE") { Description = "A YAML file: data, network, schedule, training; or of another kind, as classifier, ecg_classifier, contrastive, fixmatch (see recipes/)." };
         var size = new Option<string?>("--size") { Description = "One of the recipe's sizes, as ci, small or full; without it, the recipe as it stands." };
         var (set, dryRun, resume) = (CommonOptions.Set(), CommonOptions.DryRun(), CommonOptions.Resume());
         var tensorboard = CommonOptions.Tensorboard();
-        var command = new Command("pretrain", "Train a source model (or a classifier) from nothing, as a recipe says.") { recipe, size, set, tensorboard, dryRun, resume };
+        var command = new Command("pretrain", "Train a source model, a classifier or a pair of image and text towers from nothing, as a recipe says.") { recipe, size, set, tensorboard, dryRun, resume };
         command.SetAction((parsed, token) =>
         {
             var json = Recipe.Read(parsed.GetRequiredValue(recipe));

@@ -55,7 +55,7 @@ public sealed class FeatureSpaceTests : IDisposable
         var (samples, training) = (Pictures(30, 1), Pictures(5, 2));
         var input = new EvaluationInput { Samples = samples, Target = Pictures(20, 3), Training = training, Seed = 4 };
         var report = EvaluationReport.Of(input, metrics: space.Metrics());
-        report.Reports.Select(r => r.Metric).ShouldBe(["frechet_tiny", "kernel_tiny", "precision_recall_tiny", "intra_tiny", "memorisation_tiny"]);
+        report.Reports.Select(r => r.Metric).ShouldBe(["frechet_tiny", "kernel_tiny", "precision_recall_tiny", "class_score_tiny", "intra_tiny", "memorisation_tiny"]);
         foreach (var found in report.Reports)
         {
             found.SpaceHash.ShouldBe(space.Network.Hash);

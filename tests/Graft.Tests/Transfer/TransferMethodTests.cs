@@ -15,7 +15,12 @@ public class TransferMethodTests
         var before = TinyRun.Weights(source);
         foreach (var (name, _) in TransferMethods.All)
         {
-            var few = name == Guided.MethodName ? new JsonObject { ["classifier_steps"] = 3, ["source_count"] = 12, ["source_sample_steps"] = 2, ["hidden_channels"] = 8 } : [];
+            JsonObject few = name switch
+            {
+                Guided.MethodName => new JsonObject { ["classifier_steps"] = 3, ["source_count"] = 12, ["source_sample_steps"] = 2, ["hidden_channels"] = 8 },
+                ConditionTuning.MethodName => new JsonObject { ["encoder"] = Path.Combine(SharedFiles.Repository, "models", "graft-clip") },
+                _ => [],
+            };
             using var adapted = (TransferMethods.Create(name, few) with { Training = TinyRun.Options(3) with { BatchSize = 6 } }).Adapt(source, new TinyPictures());
             adapted.Fingerprint().ShouldNotBe(source.Fingerprint(), name);
             TinyRun.ShouldEqual(TinyRun.Weights(source), before);
