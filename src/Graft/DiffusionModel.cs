@@ -1,5 +1,3 @@
-using System.Security.Cryptography;
-using System.Text;
 using Graft.Adapters;
 using Graft.Conditions;
 using Graft.Data;
@@ -93,17 +91,7 @@ public sealed partial class DiffusionModel : IDisposable
     }
 
     /// <summary>SHA-256 over the names and values of all parameters, in lower-case hexadecimal: which weights these are, wherever they lie.</summary>
-    public string Fingerprint() => TorchRuntime.Run(() =>
-    {
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        foreach (var (name, value) in Parameters())
-        {
-            hash.AppendData(Encoding.UTF8.GetBytes(name));
-            value.WithBytes((memory, length) => Append(hash, memory, length));
-        }
-
-        return Convert.ToHexStringLower(hash.GetHashAndReset());
-    });
+    public string Fingerprint() => WeightFingerprint.Of(Parameters());
 
     /// <summary>Whether a folder looks like a model that <see cref="Load"/> opens.</summary>
     public static bool Is(string folder) => ModelFolder.Is(folder) || AdapterFolder.Is(folder);
@@ -275,13 +263,6 @@ public sealed partial class DiffusionModel : IDisposable
     {
         SourcePath = SourcePath, Attachment = Attachment, _sourceFingerprint = _sourceFingerprint, Ecg = EcgModelRecord.Read(origin) ?? Ecg, FirstStage = FirstStage,
     };
-
-    private static unsafe void Append(IncrementalHash hash, nint memory, long length)
-    {
-        const int Block = 1 << 28;
-        for (var offset = 0L; offset < length; offset += Block)
-            hash.AppendData(new ReadOnlySpan<byte>((byte*)memory + offset, (int)Math.Min(Block, length - offset)));
-    }
 
     private static DiffusionModel Finish(
         DenoisingNetwork network, DiffusersConfiguration configuration, Device device, string origin, string? path = null, VqAutoencoder? firstStage = null)

@@ -1,5 +1,3 @@
-using System.Security.Cryptography;
-using System.Text;
 using Graft.Data;
 using Graft.Formats;
 using Graft.Torch;
@@ -13,8 +11,6 @@ namespace Graft.Networks;
 /// </summary>
 public sealed class WideResNet : Module, IPictureClassifier
 {
-    private const string ConfigFile = "config.json";
-    private const string WeightsFile = "model.safetensors";
     private readonly Conv2d _stem;
     private readonly List<WideBlock> _blocks = [];
     private readonly BatchNorm _norm;
@@ -56,7 +52,7 @@ public sealed class WideResNet : Module, IPictureClassifier
     Module IPictureClassifier.Network => this;
 
     /// <summary>Whether a folder holds a classifier, or something that one written there would replace.</summary>
-    public static bool Is(string folder) => File.Exists(Path.Combine(folder, ConfigFile)) || File.Exists(Path.Combine(folder, WeightsFile));
+    public static bool Is(string folder) => ClassifierFolder.Is(folder);
 
     /// <summary>
     /// Makes a network with initial weights: of convolutions the normal distribution of He et al. 2015 by fan-out, biases 0, as the usual
@@ -91,54 +87,14 @@ public sealed class WideResNet : Module, IPictureClassifier
     /// <param name="folder">With <c>config.json</c> and <c>model.safetensors</c>.</param>
     /// <param name="device">Where it is to compute; the CPU if not given.</param>
     /// <exception cref="InputException">A file is missing, broken, or does not fit the other.</exception>
-    public static WideResNet Load(string folder, Device device = default)
-    {
-        var config = Path.Combine(folder, ConfigFile);
-        if (!File.Exists(config))
-            throw new InputException($"There is no classifier at {folder}: give a folder with {ConfigFile} and {WeightsFile}.");
-        var options = WideResNetOptions.FromJson(JsonStyle.ReadObject(config), config);
-        return TorchRuntime.Run(() =>
-        {
-            var weights = Path.Combine(folder, WeightsFile);
-            using var file = WeightFile.Open(weights);
-            // Before anything is built, so that a wrong configuration cannot ask for any amount of memory.
-            var (held, (trained, statistics)) = (file.Names.Sum(n => file.Describe(n).Shape.Aggregate(1L, (a, b) => a * b)), options.ParameterCount);
-            if (held != trained + statistics)
-                throw new InputException($"The file {weights} holds {held} numbers where {config} asks for {trained + statistics}: they belong to different networks.");
-            var network = new WideResNet(options);
-            try
-            {
-                network.Load(name => file.Contains(name) ? file.Read(name) : null, weights);
-                network.MoveTo(device);
-                return network;
-            }
-            catch
-            {
-                network.Dispose();
-                throw;
-            }
-        });
-    }
+    public static WideResNet Load(string folder, Device device = default) =>
+        ClassifierFolder.Load(folder, "classifier", WideResNetOptions.FromJson, o => o.ParameterCount.Trained + o.ParameterCount.Statistics, o => new WideResNet(o), device);
 
     /// <summary>Writes the network as a folder; each file appears whole.</summary>
-    public void Save(string folder) => TorchRuntime.Run(() =>
-    {
-        WeightFile.Write(Path.Combine(folder, WeightsFile), Parameters());
-        AtomicFile.WriteText(Path.Combine(folder, ConfigFile), JsonStyle.Sorted(Options.ToJson()));
-    });
+    public void Save(string folder) => ClassifierFolder.Save(folder, this, Options.ToJson());
 
     /// <summary>SHA-256 over the names and values of all parameters and running statistics, in lower-case hexadecimal.</summary>
-    public string Fingerprint() => TorchRuntime.Run(() =>
-    {
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        foreach (var (name, value) in Parameters())
-        {
-            hash.AppendData(Encoding.UTF8.GetBytes(name));
-            hash.AppendData(value.ToBytes());
-        }
-
-        return Convert.ToHexStringLower(hash.GetHashAndReset());
-    });
+    public string Fingerprint() => WeightFingerprint.Of(Parameters());
 
     /// <inheritdoc/>
     public Tensor Logits(Tensor x)

@@ -1,5 +1,3 @@
-using System.Security.Cryptography;
-using System.Text;
 using Graft.Formats;
 using Graft.Torch;
 
@@ -13,8 +11,6 @@ namespace Graft.Networks;
 /// </summary>
 public sealed class XResNet1d : Module
 {
-    private const string ConfigFile = "config.json";
-    private const string WeightsFile = "model.safetensors";
     private readonly List<TimeConvolution> _stem = [];
     private readonly List<TimeBlock> _blocks = [];
     private readonly BatchNorm _norm1;
@@ -62,7 +58,7 @@ public sealed class XResNet1d : Module
     public XResNet1dOptions Options { get; }
 
     /// <summary>Whether a folder holds a classifier, or something that one written there would replace.</summary>
-    public static bool Is(string folder) => File.Exists(Path.Combine(folder, ConfigFile)) || File.Exists(Path.Combine(folder, WeightsFile));
+    public static bool Is(string folder) => ClassifierFolder.Is(folder);
 
     /// <summary>Makes a network with initial weights: the normal distribution of He et al. 2015 and biases of 0, as the benchmark has them.</summary>
     /// <param name="options">The architecture.</param>
@@ -92,54 +88,14 @@ public sealed class XResNet1d : Module
     /// <param name="folder">With <c>config.json</c> and <c>model.safetensors</c>.</param>
     /// <param name="device">Where it is to compute; the CPU if not given.</param>
     /// <exception cref="InputException">A file is missing, broken, or does not fit the other.</exception>
-    public static XResNet1d Load(string folder, Device device = default)
-    {
-        var config = Path.Combine(folder, ConfigFile);
-        if (!File.Exists(config))
-            throw new InputException($"There is no classifier of ECGs at {folder}: give a folder with {ConfigFile} and {WeightsFile}.");
-        var options = XResNet1dOptions.FromJson(JsonStyle.ReadObject(config), config);
-        return TorchRuntime.Run(() =>
-        {
-            var weights = Path.Combine(folder, WeightsFile);
-            using var file = WeightFile.Open(weights);
-            // Before anything is built, so that a wrong configuration cannot ask for any amount of memory.
-            var (held, (trained, statistics)) = (file.Names.Sum(n => file.Describe(n).Shape.Aggregate(1L, (a, b) => a * b)), options.ParameterCount);
-            if (held != trained + statistics)
-                throw new InputException($"The file {weights} holds {held} numbers where {config} asks for {trained + statistics}: they belong to different networks.");
-            var network = new XResNet1d(options);
-            try
-            {
-                network.Load(name => file.Contains(name) ? file.Read(name) : null, weights);
-                network.MoveTo(device);
-                return network;
-            }
-            catch
-            {
-                network.Dispose();
-                throw;
-            }
-        });
-    }
+    public static XResNet1d Load(string folder, Device device = default) =>
+        ClassifierFolder.Load(folder, "classifier of ECGs", XResNet1dOptions.FromJson, o => o.ParameterCount.Trained + o.ParameterCount.Statistics, o => new XResNet1d(o), device);
 
     /// <summary>Writes the network as a folder; each file appears whole.</summary>
-    public void Save(string folder) => TorchRuntime.Run(() =>
-    {
-        WeightFile.Write(Path.Combine(folder, WeightsFile), Parameters());
-        AtomicFile.WriteText(Path.Combine(folder, ConfigFile), JsonStyle.Sorted(Options.ToJson()));
-    });
+    public void Save(string folder) => ClassifierFolder.Save(folder, this, Options.ToJson());
 
     /// <summary>SHA-256 over the names and values of all parameters and running statistics, in lower-case hexadecimal.</summary>
-    public string Fingerprint() => TorchRuntime.Run(() =>
-    {
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        foreach (var (name, value) in Parameters())
-        {
-            hash.AppendData(Encoding.UTF8.GetBytes(name));
-            hash.AppendData(value.ToBytes());
-        }
-
-        return Convert.ToHexStringLower(hash.GetHashAndReset());
-    });
+    public string Fingerprint() => WeightFingerprint.Of(Parameters());
 
     /// <summary>The values of the head's hidden layer after its ReLU, [N, head_channels].</summary>
     /// <param name="x">Crops, [N, leads, samples].</param>

@@ -1,5 +1,4 @@
-using System.Security.Cryptography;
-using System.Text;
+using Graft.Formats;
 using Graft.Torch;
 
 namespace Graft.Networks.Clip;
@@ -65,17 +64,7 @@ public sealed class ClipVisionModel : Module
     public void Save(string folder) => ClipCheckpoint.Save(this, folder);
 
     /// <summary>SHA-256 over the names and values of all parameters, in lower-case hexadecimal: which weights these are, wherever they lie.</summary>
-    public string Fingerprint() => TorchRuntime.Run(() =>
-    {
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        foreach (var (name, value) in Parameters())
-        {
-            hash.AppendData(Encoding.UTF8.GetBytes(name));
-            hash.AppendData(value.ToBytes());
-        }
-
-        return Convert.ToHexStringLower(hash.GetHashAndReset());
-    });
+    public string Fingerprint() => WeightFingerprint.Of(Parameters());
 
     /// <summary>Passes pictures through; gradients flow to the pictures, and to the weights where they ask for them.</summary>
     /// <param name="pixelValues">
