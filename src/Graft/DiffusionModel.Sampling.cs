@@ -186,7 +186,11 @@ public sealed partial class DiffusionModel
         if (labels is null or { Count: 0 })
             return [.. Enumerable.Range(0, count).Select(i => i % table.Count)];
         var ofClass = labels.Distinct().ToDictionary(l => l, l => table.OfClass(l, Origin));
-        return [.. Enumerable.Range(0, count).Select(i => ofClass[labels[i % labels.Count]] is var rows ? rows[i / labels.Count % rows.Length] : 0)];
+        return [.. Enumerable.Range(0, count).Select(i =>
+        {
+            var rows = ofClass[labels[i % labels.Count]];
+            return rows[i / labels.Count % rows.Length];
+        })];
     }
 
     private DrawnLabels? LabelsOf(int count, IReadOnlyList<int>? labels, long seed)

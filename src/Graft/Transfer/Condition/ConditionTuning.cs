@@ -82,9 +82,8 @@ public sealed record ConditionTuning : TransferMethod
                 return made;
             });
             model.Attach(attachment);
-            attachment.Conditions = encoder is null ? null : Table(encoder, HeldOutItems.Split(target, Training).Trained);
             var stage = DenoisingStage.Create(
-                Name, model, target, Training, [.. attachment.Parameters()], encoder is null ? null : items => ConditionsOf(encoder, items), attachment.ReplacesClasses);
+                Name, model, target, Training, [.. attachment.Parameters()], encoder is null ? null : items => ConditionsOf(encoder, items, attachment), attachment.ReplacesClasses);
             return new Adaptation(model, [stage]);
         }
         catch
@@ -100,10 +99,13 @@ public sealed record ConditionTuning : TransferMethod
 
         ConditionTable Table(IConditionEncoder encoder, ISampleSource items) => ConditionTable.Encode(encoder, items, Encoder, EncoderCache);
 
-        ItemConditions ConditionsOf(IConditionEncoder encoder, ISampleSource items)
+        ItemConditions ConditionsOf(IConditionEncoder encoder, ISampleSource items, AnlAttachment attachment)
         {
+            // The stage asks for what is trained on first; held-out items are none to draw from.
+            var own = Table(encoder, items);
+            attachment.Conditions ??= own;
             var mirrored = Training.Flip ? Table(encoder, new MirroredImages(items.Pictures("The training option flip mirrors"))) : null;
-            return new ItemConditions(Table(encoder, items), mirrored, ConditionDropout, Seed);
+            return new ItemConditions(own, mirrored, ConditionDropout, Seed);
         }
     }
 }
