@@ -4,6 +4,9 @@ namespace Graft.Torch;
 public static partial class Functional
 {
     private static readonly Operator Conv2dOp = new("aten::conv2d");
+    private static readonly Operator Conv3x3Op = new("graft::conv3x3");
+    private static readonly Operator HasBlockedConvolutionOp = new("graft::has_blocked_convolution");
+    private static readonly Operator NormSiluConv3x3Op = new("graft::norm_silu_conv3x3");
     private static readonly Operator LinearOp = new("aten::linear");
     private static readonly Operator GroupNormOp = new("aten::group_norm");
     private static readonly Operator LayerNormOp = new("aten::layer_norm");
@@ -34,6 +37,46 @@ public static partial class Functional
     /// <summary>2-D cross-correlation with a padding of its own for rows and for columns.</summary>
     public static Tensor Conv2d(Tensor x, Tensor weight, Tensor? bias, long stride, long[] padding) =>
         Conv2dOp.Call(x, weight, bias, stride, padding, 1, 1);
+
+    /// <summary>2-D cross-correlation of 3 x 3, stride 1, with zeros at the edges. On a processor by Winograd's algorithm where it pays.</summary>
+    /// <param name="x">[N, C, H, W].</param>
+    /// <param name="weight">[K, C, 3, 3].</param>
+    /// <param name="bias">[K], or none.</param>
+    public static Tensor Conv3x3(Tensor x, Tensor weight, Tensor? bias) => Conv3x3Op.Call(x, weight, bias);
+
+    /// <summary>
+    /// Whether <see cref="Conv3x3"/> and the half of a residual block below have kernels of their own on this processor for a batch of n pictures
+    /// with so many channels: AVX-512, the system's oneDNN, channels in multiples of 16, float32. Otherwise they are libtorch's operators in a row. The
+    /// environment's GRAFT_BLOCKED_CONVOLUTIONS=0 turns them off.
+    /// </summary>
+    public static bool HasBlockedConvolution(long n, long inputs, long outputs, long height, long width) =>
+        HasBlockedConvolutionOp.CallInteger(n, inputs, outputs, height, width) != 0;
+
+    /// <summary>
+    /// One half of a residual block in one operator: conv(silu(norm(x + shift) · (1 + scale) + offset)) + residual. On a processor it keeps x
+    /// alone for the way back; second derivatives go through libtorch's own operators.
+    /// </summary>
+    /// <param name="x">[N, C, H, W].</param>
+    /// <param name="groups">Of the norm.</param>
+    /// <param name="normWeight">[C].</param>
+    /// <param name="normBias">[C].</param>
+    /// <param name="epsilon">Added to the variance.</param>
+    /// <param name="weight">[K, C, 3, 3]; stride 1, zeros at the edges.</param>
+    /// <param name="bias">[K], or none.</param>
+    /// <param name="shift">[N, C], added before the norm, or none.</param>
+    /// <param name="scale">[N, C], together with <paramref name="offset"/>, or none.</param>
+    /// <param name="offset">[N, C].</param>
+    /// <param name="residual">[N, K, H, W], or none.</param>
+    /// <exception cref="TorchException">The channels do not fall into the groups, or what is for each picture and channel has another shape.</exception>
+    public static Tensor NormSiluConv3x3(
+        Tensor x, long groups, Tensor normWeight, Tensor normBias, double epsilon, Tensor weight, Tensor? bias, Tensor? shift = null, Tensor? scale = null,
+        Tensor? offset = null, Tensor? residual = null) =>
+        NormSiluConv3x3Op.Call(x, shift, groups, normWeight, normBias, epsilon, scale, offset, weight, bias, residual);
+
+    /// <summary>The same with the parameters of two layers; nothing may stand beside the convolution, which is 3 x 3 with stride and padding 1.</summary>
+    public static Tensor NormSiluConv3x3(
+        Tensor x, GroupNorm norm, Conv2d convolution, Tensor? shift = null, Tensor? scale = null, Tensor? offset = null, Tensor? residual = null) =>
+        NormSiluConv3x3(x, norm.Groups, norm.Weight, norm.Bias!, norm.Epsilon, convolution.Weight, convolution.Bias, shift, scale, offset, residual);
 
     /// <summary>x · weightᵀ + bias. x [..., I], weight [O, I], bias [O].</summary>
     public static Tensor Linear(Tensor x, Tensor weight, Tensor? bias) => LinearOp.Call(x, weight, bias);

@@ -63,12 +63,19 @@ public sealed class Conv2d(long inputs, long outputs, long kernel, long stride =
     /// <summary>x [N, in, H, W] to [N, out, H', W'].</summary>
     public Tensor Forward(Tensor x) => Side is null ? Convolve(x) : Convolve(x) + Side.Forward(x);
 
-    private Tensor Convolve(Tensor x) => Functional.Conv2d(x, Weight, Bias, stride, padding);
+    private Tensor Convolve(Tensor x) =>
+        kernel == 3 && stride == 1 && padding == 1 ? Functional.Conv3x3(x, Weight, Bias) : Functional.Conv2d(x, Weight, Bias, stride, padding);
 }
 
 /// <summary><c>nn.GroupNorm</c>: weight and bias [channels].</summary>
 public sealed class GroupNorm(long groups, long channels, double epsilon = 1e-5) : WeightedModule([channels], channels)
 {
+    /// <summary>How many groups the channels fall into.</summary>
+    public long Groups => groups;
+
+    /// <summary>What is added to the variance.</summary>
+    public double Epsilon => epsilon;
+
     /// <summary>x [N, channels, ...], same shape out.</summary>
     public Tensor Forward(Tensor x) => Functional.GroupNorm(x, groups, Weight, Bias, epsilon);
 
@@ -118,11 +125,14 @@ public sealed class Dropout(double rate) : Module
     private long _step;
     private long[] _items = [];
 
+    /// <summary>Whether a pass now would change anything.</summary>
+    public bool IsActive => IsTraining && _rate > 0;
+
     /// <summary>x [N, ...], same shape out; itself outside training or at rate 0.</summary>
     /// <exception cref="InvalidOperationException">A training pass before <see cref="Module.BeginBatch"/>, or with another batch size.</exception>
     public Tensor Forward(Tensor x)
     {
-        if (!IsTraining || _rate == 0)
+        if (!IsActive)
             return x;
         if (_rate == 1)
             return x * 0.0;

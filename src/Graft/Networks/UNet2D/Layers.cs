@@ -5,6 +5,8 @@ namespace Graft.Networks.UNet2DParts;
 /// <summary>Activations by diffusers' names.</summary>
 internal static class Activation
 {
+    internal static bool IsSilu(string name) => name is "silu" or "swish";
+
     internal static Func<Tensor, Tensor> Named(string name) => name switch
     {
         "silu" or "swish" => Functional.Silu,
@@ -121,6 +123,7 @@ internal sealed class ResnetBlock : Module
     private readonly double _outputScale;
     private readonly Resampling _resampling;
     private readonly Func<Tensor, Tensor> _activation;
+    private readonly bool _isSilu;
 
     internal ResnetBlock(
         long inputs, long outputs, long timeWidth, UNet2DOptions options, double outputScale = 1, Resampling resampling = Resampling.None)
@@ -129,6 +132,7 @@ internal sealed class ResnetBlock : Module
         _outputScale = outputScale;
         _resampling = resampling;
         _activation = Activation.Named(options.ActFn);
+        _isSilu = Activation.IsSilu(options.ActFn);
         _norm1 = Add("norm1", new GroupNorm(options.NormNumGroups, inputs, options.NormEps));
         _conv1 = Add("conv1", new Conv2d(inputs, outputs, 3, padding: 1));
         _timeProjection = Add("time_emb_proj", new Linear(timeWidth, _scaleShift ? outputs * 2 : outputs));
@@ -161,10 +165,36 @@ internal sealed class ResnetBlock : Module
 
     private Tensor Compute(Tensor x, Tensor timeEmbedding)
     {
-        var h = _activation(_norm1.Forward(x));
-        (x, h) = (Resample(x), Resample(h));
-        h = _conv1.Forward(h);
-        var time = _timeProjection.Forward(_activation(timeEmbedding)).Unsqueeze(-1).Unsqueeze(-1);
+        Tensor h;
+        if (_isSilu && KeepsResolution && _conv1.Side is null)
+        {
+            h = Functional.NormSiluConv3x3(x, _norm1, _conv1);
+        }
+        else
+        {
+            h = _activation(_norm1.Forward(x));
+            (x, h) = (Resample(x), Resample(h));
+            h = _conv1.Forward(h);
+        }
+
+        var time = _timeProjection.Forward(_activation(timeEmbedding));
+        if (_shortcut is not null)
+            x = _shortcut.Forward(x);
+        var y = _isSilu && _conv2.Side is null && !_dropout.IsActive ? SecondHalf(h, time, x) : x + SecondHalf(h, time);
+        return _outputScale == 1 ? y : y * (1 / _outputScale);
+    }
+
+    private Tensor SecondHalf(Tensor h, Tensor time, Tensor x)
+    {
+        if (!_scaleShift)
+            return Functional.NormSiluConv3x3(h, _norm2, _conv2, shift: time, residual: x);
+        var parts = time.Chunk(2, 1);
+        return Functional.NormSiluConv3x3(h, _norm2, _conv2, scale: parts[0], offset: parts[1], residual: x);
+    }
+
+    private Tensor SecondHalf(Tensor h, Tensor time)
+    {
+        time = time.Unsqueeze(-1).Unsqueeze(-1);
         if (_scaleShift)
         {
             var parts = time.Chunk(2, 1);
@@ -175,10 +205,7 @@ internal sealed class ResnetBlock : Module
             h = _norm2.Forward(h + time);
         }
 
-        h = _conv2.Forward(_dropout.Forward(_activation(h)));
-        if (_shortcut is not null)
-            x = _shortcut.Forward(x);
-        return _outputScale == 1 ? x + h : (x + h) * (1 / _outputScale);
+        return _conv2.Forward(_dropout.Forward(_activation(h)));
     }
 
     private Tensor Resample(Tensor x) => _resampling switch

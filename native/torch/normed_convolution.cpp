@@ -1,0 +1,344 @@
+#include <torch/csrc/autograd/custom_function.h>
+#include <torch/library.h>
+
+#include "blocked.h"
+#include "convolution.h"
+
+// Operators of a residual block, registered beside libtorch's:
+//   graft::conv3x3(x, weight, bias)                    stride 1, zeros at the edges
+//   graft::norm_silu_conv3x3(x, shift, ..., residual)  conv3x3(silu(norm(x + shift) (1 + scale) + offset)) + residual
+//   graft::has_blocked_convolution(sizes)              whether the two have kernels of their own for these sizes
+// Where oneDNN's blocked convolutions are there, changes of memory order are part of the loops that run anyway, and what SiLU returned is computed
+// anew on the way back in place of being kept. Elsewhere, and for second derivatives, both are libtorch's operators in a row.
+
+namespace graft {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::Function;
+using torch::autograd::variable_list;
+using at::Tensor;
+
+struct Norm {
+    int64_t groups;
+    double epsilon;
+};
+
+Tensor per_channel(const Tensor& t) { return t.unsqueeze(-1).unsqueeze(-1); }
+
+optional<Tensor> given(const Tensor& t) { return t.defined() ? optional<Tensor>(t) : optional<Tensor>(); }
+
+Tensor plain_conv(const Tensor& x, const Tensor& weight, const Tensor& bias) { return at::conv2d(x, weight, given(bias), 1, 1); }
+
+// x, shift, norm_weight, norm_bias, scale, offset, weight, bias, residual: the order that the operator has as well.
+enum Input { X, Shift, NormWeight, NormBias, Scale, Offset, Weight, Bias, Residual, Inputs };
+
+Tensor plain(const variable_list& in, Norm norm) {
+    auto h = in[Shift].defined() ? in[X] + per_channel(in[Shift]) : in[X];
+    h = at::group_norm(h, norm.groups, in[NormWeight], in[NormBias], norm.epsilon);
+    if (in[Scale].defined()) h = h * (per_channel(in[Scale]) + 1) + per_channel(in[Offset]);
+    h = plain_conv(at::silu(h), in[Weight], in[Bias]);
+    return in[Residual].defined() ? h + in[Residual] : h;
+}
+
+bool is_plain_float(const Tensor& t) { return !t.defined() || (t.scalar_type() == at::kFloat && t.is_cpu() && t.layout() == at::kStrided); }
+
+bool is_ours(const Tensor& x, const Tensor& weight, std::initializer_list<Tensor> others) {
+    if (x.dim() != 4 || weight.dim() != 4 || weight.size(2) != 3 || weight.size(3) != 3 || x.size(1) != weight.size(1)) return false;
+    if (!is_plain_float(x) || !is_plain_float(weight)) return false;
+    for (const auto& t : others)
+        if (!is_plain_float(t)) return false;
+    return has_blocked_convolution({x.size(0), x.size(1), weight.size(0), x.size(2), x.size(3)});
+}
+
+ConvolutionShape shape_of(const Tensor& x, const Tensor& weight) { return {x.size(0), x.size(1), weight.size(0), x.size(2), x.size(3)}; }
+
+Sizes inputs_of(const ConvolutionShape& s) { return {s.n, s.inputs, s.height * s.width}; }
+
+Sizes outputs_of(const ConvolutionShape& s) { return {s.n, s.outputs, s.height * s.width}; }
+
+const float* values(const Tensor& t) { return t.defined() ? t.data_ptr<float>() : nullptr; }
+
+Tensor contiguous(const Tensor& t) { return t.defined() ? t.contiguous() : t; }
+
+// sums, where it is given, becomes what each row adds up to, [N, C].
+Tensor blocked(Sizes s, const Tensor& x, Tensor* sums = nullptr) {
+    auto y = at::empty({s.n, s.channels, s.positions}, at::kFloat);
+    if (sums != nullptr) *sums = at::empty({s.n, s.channels}, at::kFloat);
+    to_blocks(s, values(x), y.data_ptr<float>(), sums == nullptr ? nullptr : sums->data_ptr<float>());
+    return y;
+}
+
+Tensor unblocked(const ConvolutionShape& s, int64_t channels, const Tensor& x, const Tensor& bias = {}, const Tensor& residual = {}) {
+    auto y = at::empty({s.n, channels, s.height, s.width}, at::kFloat);
+    from_blocks({s.n, channels, s.height * s.width}, values(x), values(bias), values(residual), y.data_ptr<float>());
+    return y;
+}
+
+// A Function takes no undefined tensors among its inputs: an empty one stands for what is absent.
+Tensor or_empty(const Tensor& t) { return t.defined() ? t : at::empty({0}, at::kFloat); }
+
+Tensor or_undefined(const Tensor& t) { return t.numel() == 0 ? Tensor() : t; }
+
+variable_list or_undefined(variable_list list) {
+    for (auto& t : list) t = or_undefined(t);
+    return list;
+}
+
+// Gradients of gradients: the forward pass once more, by operators that can be differentiated twice.
+template <class Forward>
+variable_list by_plain_operators(const variable_list& in, const Tensor& dy, const std::vector<bool>& wanted, Forward forward) {
+    variable_list leaves, result(in.size());
+    std::vector<size_t> places;
+    for (size_t i = 0; i < in.size(); i++)
+        if (wanted[i]) {
+            leaves.push_back(in[i]);
+            places.push_back(i);
+        }
+    const auto y = forward(in);
+    const auto found = torch::autograd::grad({y}, leaves, {dy}, c10::nullopt, true, true);
+    for (size_t i = 0; i < places.size(); i++) result[places[i]] = found[i];
+    return result;
+}
+
+// ---- conv3x3
+
+Tensor convolved(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+    const auto s = shape_of(x, weight);
+    const auto y = convolution_forward(s, blocked(inputs_of(s), x.contiguous()), weight.contiguous());
+    return unblocked(s, s.outputs, y, contiguous(bias));
+}
+
+struct Conv3x3 : Function<Conv3x3> {
+    static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight, const Tensor& bias) {
+        context->save_for_backward({x, weight, bias});
+        return convolved(x, weight, or_undefined(bias));
+    }
+
+    static variable_list backward(AutogradContext* context, variable_list gradients) {
+        const auto in = or_undefined(context->get_saved_variables());
+        const std::vector<bool> wanted{context->needs_input_grad(0), context->needs_input_grad(1), in[2].defined() && context->needs_input_grad(2)};
+        if (at::GradMode::is_enabled())
+            return by_plain_operators(in, gradients[0], wanted, [](const variable_list& v) { return plain_conv(v[0], v[1], v[2]); });
+        const auto s = shape_of(in[0], in[1]);
+        const auto dy = gradients[0].contiguous();
+        Tensor sums;
+        const auto flow = blocked(outputs_of(s), dy, wanted[2] ? &sums : nullptr);
+        variable_list result(3);
+        if (wanted[0]) result[0] = unblocked(s, s.inputs, convolution_backward_data(s, flow, in[1].contiguous()));
+        if (wanted[1]) result[1] = convolution_backward_weight(s, blocked(inputs_of(s), in[0].contiguous()), flow);
+        if (wanted[2]) result[2] = sums.sum(0);
+        return result;
+    }
+};
+
+Tensor conv3x3(const Tensor& x, const Tensor& weight, const optional<Tensor>& bias_) {
+    const auto bias = bias_.value_or(Tensor());
+    if (!is_ours(x, weight, {bias})) return plain_conv(x, weight, bias);
+    const bool recorded = at::GradMode::is_enabled() && (x.requires_grad() || weight.requires_grad() || (bias.defined() && bias.requires_grad()));
+    return recorded ? Conv3x3::apply(x, weight, or_empty(bias)) : convolved(x, weight, bias);
+}
+
+// ---- norm_silu_conv3x3
+
+// A row is a channel of a picture. With m its mean, the norm is xhat = r (x + shift - mu), and SiLU sees z = gain xhat + base = a x + b.
+struct Rows {
+    Tensor mean, mu, r, gain, base, a, b;  // [N, C] each; mu and r are those of the row's group
+};
+
+// The means of all rows, then their sums of squared distances: [2, N, C].
+Tensor moments_of(const Tensor& x) {
+    auto moments = at::empty({2, x.size(0), x.size(1)}, at::kFloat);
+    row_moments({x.size(0), x.size(1), x.size(2) * x.size(3)}, values(x), moments.data_ptr<float>(), moments.data_ptr<float>() + moments.stride(0));
+    return moments;
+}
+
+Rows rows_of(const variable_list& in, Norm norm, const Tensor& moments) {
+    const auto& x = in[X];
+    const int64_t n = x.size(0), c = x.size(1), positions = x.size(2) * x.size(3), each = c / norm.groups;
+    const auto fresh = [&] { return at::empty({n, c}, at::kFloat); };
+    const Rows rows{moments.select(0, 0), fresh(), fresh(), fresh(), fresh(), fresh(), fresh()};
+    const auto squares = moments.select(0, 1);
+    const auto shift = values(in[Shift]), weight = values(in[NormWeight]), bias = values(in[NormBias]), scale = values(in[Scale]),
+               offset = values(in[Offset]), mean = values(rows.mean), square = values(squares);
+    auto mu = rows.mu.data_ptr<float>(), r = rows.r.data_ptr<float>(), gain = rows.gain.data_ptr<float>(), base = rows.base.data_ptr<float>(),
+         a = rows.a.data_ptr<float>(), b = rows.b.data_ptr<float>();
+    for (int64_t first = 0; first < n * c; first += each) {
+        double middle = 0, variance = 0;
+        for (auto i = first; i < first + each; i++) middle += mean[i] + (shift ? shift[i] : 0.0);
+        middle /= static_cast<double>(each);
+        for (auto i = first; i < first + each; i++) {
+            const double d = mean[i] + (shift ? shift[i] : 0.0) - middle;
+            variance += square[i] / static_cast<double>(positions) + d * d;
+        }
+        const double inverse = 1 / std::sqrt(variance / static_cast<double>(each) + norm.epsilon);
+        for (auto i = first; i < first + each; i++) {
+            const double factor = scale ? 1.0 + scale[i] : 1.0;
+            mu[i] = static_cast<float>(middle);
+            r[i] = static_cast<float>(inverse);
+            gain[i] = static_cast<float>(weight[i % c] * factor);
+            base[i] = static_cast<float>(bias[i % c] * factor + (offset ? offset[i] : 0.0));
+            a[i] = static_cast<float>(inverse * gain[i]);
+            b[i] = static_cast<float>(((shift ? shift[i] : 0.0) - middle) * inverse * gain[i] + base[i]);
+        }
+    }
+    return rows;
+}
+
+variable_list all_contiguous(const variable_list& in) {
+    variable_list out;
+    for (const auto& t : in) out.push_back(contiguous(t));
+    return out;
+}
+
+Tensor fused(const variable_list& in, Norm norm, const Tensor& moments) {
+    const auto s = shape_of(in[X], in[Weight]);
+    Tensor activated;
+    {
+        const auto rows = rows_of(in, norm, moments);
+        activated = at::empty_like(in[X]);
+        silu_to_blocks(inputs_of(s), values(in[X]), values(rows.a), values(rows.b), activated.data_ptr<float>());
+    }
+    return unblocked(s, s.outputs, convolution_forward(s, activated, in[Weight]), in[Bias], in[Residual]);
+}
+
+variable_list fused_backward(const variable_list& in, Norm norm, const Tensor& moments, const Tensor& dy, const std::vector<bool>& wanted) {
+    variable_list result(Inputs);
+    if (wanted[Residual]) result[Residual] = dy;
+    const auto s = shape_of(in[X], in[Weight]);
+    const auto sizes = inputs_of(s);
+    const int64_t c = s.inputs, each = c / norm.groups;
+    const bool norms = wanted[X] || wanted[Shift] || wanted[NormWeight] || wanted[NormBias] || wanted[Scale] || wanted[Offset];
+    if (!norms && !wanted[Weight] && !wanted[Bias]) return result;
+    Tensor bias_sums;
+    const auto flow = blocked(outputs_of(s), dy, wanted[Bias] ? &bias_sums : nullptr);
+    if (wanted[Bias]) result[Bias] = bias_sums.sum(0);
+    if (!norms && !wanted[Weight]) return result;
+    const auto rows = rows_of(in, norm, moments);
+    auto activated = wanted[Weight] ? at::empty_like(in[X]) : Tensor();
+    if (!norms) {
+        silu_to_blocks(sizes, values(in[X]), values(rows.a), values(rows.b), activated.data_ptr<float>());
+        result[Weight] = convolution_backward_weight(s, activated, flow);
+        return result;
+    }
+
+    auto dz = convolution_backward_data(s, flow, in[Weight]);
+    auto sums = at::empty({s.n, c}, at::kFloat), products = at::empty({s.n, c}, at::kFloat);
+    silu_backward(sizes, values(in[X]), values(rows.a), values(rows.b), values(rows.mean), dz.data_ptr<float>(),
+                  wanted[Weight] ? activated.data_ptr<float>() : nullptr, sums.data_ptr<float>(), products.data_ptr<float>());
+    if (wanted[Weight]) {
+        result[Weight] = convolution_backward_weight(s, activated, flow);
+        activated = Tensor();
+    }
+
+    // dgain = sum dz xhat and dbase = sum dz of each row; xhat's gradient less its two projections gives dx = slope dz + tilt x + level.
+    auto dgain = at::empty({s.n, c}, at::kFloat), dshift = at::empty({s.n, c}, at::kFloat), slope = at::empty({s.n, c}, at::kFloat),
+         tilt = at::empty({s.n, c}, at::kFloat), level = at::empty({s.n, c}, at::kFloat);
+    {
+        const auto shift = values(in[Shift]), mean = values(rows.mean), mu = values(rows.mu), r = values(rows.r), gain = values(rows.gain),
+                   sum = values(sums), product = values(products);
+        auto dg = dgain.data_ptr<float>(), ds = dshift.data_ptr<float>(), sl = slope.data_ptr<float>(), ti = tilt.data_ptr<float>(),
+             le = level.data_ptr<float>();
+        const auto positions = static_cast<double>(sizes.positions), count = positions * static_cast<double>(each);
+        for (int64_t first = 0; first < s.n * c; first += each) {
+            double along_one = 0, along_xhat = 0;
+            for (auto i = first; i < first + each; i++) {
+                const double to_row = static_cast<double>(mean[i]) + (shift ? shift[i] : 0.0) - mu[i];
+                const double d = r[i] * (product[i] + to_row * sum[i]);
+                dg[i] = static_cast<float>(d);
+                along_one += static_cast<double>(gain[i]) * sum[i] / count;
+                along_xhat += gain[i] * d / count;
+            }
+            for (auto i = first; i < first + each; i++) {
+                const double inverse = r[i], from_group = (shift ? shift[i] : 0.0) - static_cast<double>(mu[i]);
+                const double t = -inverse * inverse * along_xhat, l = -inverse * along_one + t * from_group;
+                sl[i] = static_cast<float>(inverse * gain[i]);
+                ti[i] = static_cast<float>(t);
+                le[i] = static_cast<float>(l);
+                ds[i] = static_cast<float>(inverse * gain[i] * sum[i] + positions * (l + t * mean[i]));
+            }
+        }
+    }
+    if (wanted[X]) {
+        result[X] = at::empty_like(in[X]);
+        norm_backward(sizes, values(dz), values(in[X]), values(slope), values(tilt), values(level), result[X].data_ptr<float>());
+    }
+    if (wanted[Shift]) result[Shift] = dshift;
+    const auto factor = in[Scale].defined() ? in[Scale] + 1 : Tensor();
+    const auto summed = [&](const Tensor& t) { return (factor.defined() ? t * factor : t).sum(0); };
+    if (wanted[NormWeight]) result[NormWeight] = summed(dgain);
+    if (wanted[NormBias]) result[NormBias] = summed(sums);
+    if (wanted[Scale]) result[Scale] = dgain * in[NormWeight] + sums * in[NormBias];
+    if (wanted[Offset]) result[Offset] = sums;
+    return result;
+}
+
+struct NormSiluConv3x3 : Function<NormSiluConv3x3> {
+    static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& shift, const Tensor& norm_weight, const Tensor& norm_bias,
+                          const Tensor& scale, const Tensor& offset, const Tensor& weight, const Tensor& bias, const Tensor& residual,
+                          int64_t groups, double epsilon) {
+        const auto in = all_contiguous(or_undefined({x, shift, norm_weight, norm_bias, scale, offset, weight, bias, residual}));
+        const auto moments = moments_of(in[X]);
+        // What is added last is not needed on the way back, only whether it is there.
+        context->save_for_backward({x, shift, norm_weight, norm_bias, scale, offset, weight, bias, moments});
+        context->saved_data["groups"] = groups;
+        context->saved_data["epsilon"] = epsilon;
+        return fused(in, {groups, epsilon}, moments);
+    }
+
+    static variable_list backward(AutogradContext* context, variable_list gradients) {
+        auto in = or_undefined(context->get_saved_variables());
+        const auto moments = in.back();
+        in.back() = Tensor();  // the place of the residual
+        const Norm norm{context->saved_data["groups"].toInt(), context->saved_data["epsilon"].toDouble()};
+        std::vector<bool> wanted(Inputs);
+        for (size_t i = 0; i < Inputs; i++) wanted[i] = (i == Residual || in[i].defined()) && context->needs_input_grad(i);
+        variable_list result;
+        if (at::GradMode::is_enabled()) {
+            const bool residual = wanted[Residual];
+            wanted[Residual] = false;
+            result = by_plain_operators(in, gradients[0], wanted, [&](const variable_list& v) { return plain(v, norm); });
+            if (residual) result[Residual] = gradients[0];
+        } else {
+            result = fused_backward(all_contiguous(in), norm, moments, gradients[0].contiguous(), wanted);
+        }
+        result.resize(Inputs + 2);  // groups and epsilon have none
+        return result;
+    }
+};
+
+Tensor norm_silu_conv3x3(const Tensor& x, const optional<Tensor>& shift, int64_t groups, const Tensor& norm_weight, const Tensor& norm_bias,
+                         double epsilon, const optional<Tensor>& scale, const optional<Tensor>& offset, const Tensor& weight,
+                         const optional<Tensor>& bias, const optional<Tensor>& residual) {
+    const variable_list in{x, shift.value_or(Tensor()), norm_weight, norm_bias, scale.value_or(Tensor()), offset.value_or(Tensor()),
+                           weight, bias.value_or(Tensor()), residual.value_or(Tensor())};
+    TORCH_CHECK(in[Scale].defined() == in[Offset].defined(), "scale and offset come together");
+    TORCH_CHECK(groups > 0 && x.dim() > 1 && x.size(1) % groups == 0, "the channels do not fall into so many groups");
+    for (auto i : {Shift, Scale, Offset})
+        TORCH_CHECK(!in[i].defined() || (in[i].dim() == 2 && in[i].size(0) == x.size(0) && in[i].size(1) == x.size(1)),
+                    "shift, scale and offset have a value for each picture and channel");
+    if (!is_ours(x, weight, {in[Shift], in[NormWeight], in[NormBias], in[Scale], in[Offset], in[Bias], in[Residual]})) return plain(in, {groups, epsilon});
+    bool recorded = false;
+    for (const auto& t : in) recorded = recorded || (t.defined() && t.requires_grad());
+    if (!recorded || !at::GradMode::is_enabled()) {
+        const auto rows = all_contiguous(in);
+        return fused(rows, {groups, epsilon}, moments_of(rows[X]));
+    }
+    return NormSiluConv3x3::apply(in[X], or_empty(in[Shift]), in[NormWeight], in[NormBias], or_empty(in[Scale]), or_empty(in[Offset]), in[Weight],
+                                  or_empty(in[Bias]), or_empty(in[Residual]), groups, epsilon);
+}
+
+}  // namespace
+}  // namespace graft
+
+TORCH_LIBRARY(graft, library) {
+    library.def("has_blocked_convolution(int n, int inputs, int outputs, int height, int width) -> int",
+                [](int64_t n, int64_t inputs, int64_t outputs, int64_t height, int64_t width) {
+                    return static_cast<int64_t>(graft::has_blocked_convolution({n, inputs, outputs, height, width}));
+                });
+    library.def("conv3x3(Tensor x, Tensor weight, Tensor? bias) -> Tensor", &graft::conv3x3);
+    library.def(
+        "norm_silu_conv3x3(Tensor x, Tensor? shift, int groups, Tensor norm_weight, Tensor norm_bias, float epsilon, Tensor? scale, "
+        "Tensor? offset, Tensor weight, Tensor? bias, Tensor? residual) -> Tensor",
+        &graft::norm_silu_conv3x3);
+}
