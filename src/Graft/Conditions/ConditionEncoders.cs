@@ -20,6 +20,8 @@ public static class ConditionEncoders
         var path = ModelReference.Resolve(text);
         if (ClipImageEncoder.Is(path))
             return ClipImageEncoder.Load(path, device);
+        if (WideResNetEncoder.Is(path))
+            return WideResNetEncoder.Load(path, device);
         return ResNetClassifier.Is(path) || (!Path.Exists(path) && path.Contains(':', StringComparison.Ordinal))
             ? FeatureConditionEncoder.Load(path, device)
             : ClipImageEncoder.Load(path, device);

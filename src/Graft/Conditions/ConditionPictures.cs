@@ -8,10 +8,9 @@ internal static class ConditionPictures
 {
     private const double Slack = 1e-3;
 
-    /// <summary>The pictures of a batch, each number rounded to the nearest of 256 steps: those of a file come back to the byte.</summary>
-    /// <param name="images">Float32 [N, 1 or 3, H, W] in [-1, 1].</param>
+    /// <summary>Refuses what is no batch of pictures in the range.</summary>
     /// <exception cref="ArgumentException">Another type or shape, or values outside.</exception>
-    public static IImageSource From(Tensor images)
+    public static void Check(Tensor images)
     {
         ArgumentNullException.ThrowIfNull(images);
         if (images.Type != DType.Float32 || images.Dims != 4 || images.Size(1) is not (1 or 3) || images.Count == 0)
@@ -21,6 +20,16 @@ internal static class ConditionPictures
         double smallest = images.Min().Item(), largest = images.Max().Item();
         if (!(smallest >= -1 - Slack) || !(largest <= 1 + Slack))
             throw new ArgumentException($"the pictures are due in [-1, 1] and reach from {smallest:G4} to {largest:G4}", nameof(images));
+    }
+
+    /// <summary>The pictures of a batch, each number rounded to the nearest of 256 steps: those of a file come back to the byte.</summary>
+    /// <param name="images">Float32 [N, 1 or 3, H, W] in [-1, 1].</param>
+    /// <exception cref="ArgumentException">Another type or shape, or values outside.</exception>
+    public static IImageSource From(Tensor images)
+    {
+        Check(images);
+        using var mode = Autograd.NoGrad();
+        using var scope = new TensorScope();
         var shape = new ImageShape((int)images.Size(1), (int)images.Size(2), (int)images.Size(3));
         var bytes = ((images + 1.0) * 127.5).Round().Clamp(0, 255).To(DType.UInt8).ToBytes();
         var pictures = new byte[images.Size(0)][];

@@ -59,6 +59,36 @@ public class ConditionEncoderTests
     });
 
     [Fact]
+    public void What_FixMatch_made_is_an_encoder() => TorchRuntime.Run(() =>
+    {
+        using var scope = new TensorScope();
+        using var folder = new TemporaryFolder();
+        using var network = WideResNet.Create(new WideResNetOptions { Depth = 10, WidenFactor = 1, InChannels = 3, SampleSize = 8 }, 1);
+        network.Save(folder["net"]);
+        using var encoder = ConditionEncoders.Load(folder["net"]);
+        encoder.ShouldBeOfType<WideResNetEncoder>();
+        encoder.Dimension.ShouldBe(64);
+        encoder.Name.ShouldContain("wide-resnet, mean of 64 channels");
+
+        var x = Batch(PictureFixtures.Noise(8, 8, 3));
+        var row = encoder.Encode(x);
+        row.RequiresGrad.ShouldBeFalse();
+        network.Train(false);
+        var logits = network.Logits(x).ToArray<float>();
+        var head = network.Parameters().ToDictionary(p => p.Name, p => p.Value);
+        (row.MatMul(head["fc.weight"].Transpose(0, 1)) + head["fc.bias"]).ToArray<float>().ShouldBe(logits, 1e-5f);
+
+        // Grey is repeated; another network has another hash, and the same one the same.
+        var grey = PictureFixtures.Noise(8, 8, 1);
+        encoder.Encode(Batch(grey)).ToArray<float>().ShouldBe(encoder.Encode(Batch(grey.ToRgb())).ToArray<float>());
+        using (var again = ConditionEncoders.Load(folder["net"]))
+            again.Hash.ShouldBe(encoder.Hash);
+        using var other = new WideResNetEncoder(WideResNet.Create(new WideResNetOptions { Depth = 10, WidenFactor = 1, InChannels = 1, SampleSize = 8 }, 1));
+        other.Hash.ShouldNotBe(encoder.Hash);
+        Should.Throw<InputException>(() => other.Encode(x)).Message.ShouldContain("looks at grey pictures");
+    });
+
+    [Fact]
     public void Embeddings_are_not_divided_by_their_length() => TorchRuntime.Run(() =>
     {
         using var scope = new TensorScope();

@@ -3,7 +3,9 @@ using Graft.Comparison;
 using Graft.Formats;
 using Graft.Formats.GuidedDiffusion;
 using Graft.Formats.Images;
+using Graft.Networks;
 using Graft.Recipes;
+using Graft.Tests.Formats.LatentDiffusion;
 using Graft.Tests.Formats.Images;
 using Graft.Training;
 
@@ -65,6 +67,40 @@ public sealed class PaperRecipeTests : IDisposable
     }
 
     [Theory]
+    [InlineData(false)]
+    [InlineData(true)] // the methods that are meant, on a small model of the same build in place of cin256-v2
+    public void Condition_tuning_makes_a_step_of_every_method(bool latent)
+    {
+        var json = Read("anl-celeba-flowers-cars");
+        json["source"] = Path.Combine(SharedFiles.Repository, "models", "fashion-28");
+        var encoder = Path.Combine(SharedFiles.Repository, "models", "graft-clip");
+        if (latent)
+        {
+            using (var model = DiffusionModel.LoadLatentDiffusion(new LatentFixture("class").Write(_temporary["cin.safetensors"]), new LatentFixture("class").Options))
+                model.Save(_temporary["cin"]);
+            encoder = _temporary["encoder"];
+            using (var network = ResNetClassifier.Create(new ResNetClassifierOptions { InChannels = 3, SampleSize = 32, BlockOutChannels = [16], BlockStrides = [2] }, 1))
+                network.Save(encoder); // its vectors are as wide as the model's context
+            json["source"] = _temporary["cin"];
+            var published = Recipe.Read(Of("anl-celeba-flowers-cars"));
+            Move(published);
+            json["targets"]!["celeba"]!["training"] = published["targets"]!["celeba"]!["training"]!.DeepClone();
+            json["methods"] = published["methods"]!.DeepClone();
+            Directory.Move(_temporary["data/celeba"], _temporary["data/all"]);
+            Directory.CreateDirectory(_temporary["data/celeba"]);
+            Directory.Move(_temporary["data/all"], _temporary["data/celeba/all"]);
+        }
+
+        foreach (var method in (string[])["anl", "anl-existing"])
+            json["methods"]![method]!["method_options"]!["encoder"] = encoder;
+        var recipe = Recipe.Bind<CompareRecipe>(json, "recipe");
+        using (var run = new ComparisonRun(recipe, new TrainingRun()))
+            run.Run();
+        new ComparisonTable(recipe).Progress.ShouldBe((9, 9)); // the source and eight methods
+    }
+
+    [Theory]
+    [InlineData("anl-celeba-flowers-cars")]
     [InlineData("ffhq-256")]
     [InlineData("ffhq-few-shot")]
     [InlineData("church-few-shot")]

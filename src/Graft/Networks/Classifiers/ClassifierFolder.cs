@@ -13,6 +13,15 @@ internal static class ClassifierFolder
     /// <summary>Whether a folder holds one, or something that one written there would replace.</summary>
     internal static bool Is(string folder) => File.Exists(Path.Combine(folder, ConfigFile)) || File.Exists(Path.Combine(folder, WeightsFile));
 
+    /// <summary>What a folder's configuration calls its architecture; nothing where there is none to read.</summary>
+    internal static string? ClassName(string folder)
+    {
+        var config = Path.Combine(folder, ConfigFile);
+        if (!File.Exists(config))
+            return null;
+        return JsonStyle.ReadObject(config)["_class_name"] is JsonValue value && value.TryGetValue<string>(out var name) ? name : null;
+    }
+
     /// <summary>Opens a folder.</summary>
     /// <param name="folder">The folder.</param>
     /// <param name="noun">What is looked for, for messages: <c>classifier</c>.</param>

@@ -54,6 +54,9 @@ public sealed class WideResNet : Module, IPictureClassifier
     /// <summary>Whether a folder holds a classifier, or something that one written there would replace.</summary>
     public static bool Is(string folder) => ClassifierFolder.Is(folder);
 
+    /// <summary>Whether a folder's configuration names this architecture.</summary>
+    internal static bool IsOne(string folder) => ClassifierFolder.ClassName(folder) == WideResNetOptions.ClassName;
+
     /// <summary>
     /// Makes a network with initial weights: of convolutions the normal distribution of He et al. 2015 by fan-out, biases 0, as the usual
     /// implementations have them.
@@ -97,12 +100,15 @@ public sealed class WideResNet : Module, IPictureClassifier
     public string Fingerprint() => WeightFingerprint.Of(Parameters());
 
     /// <inheritdoc/>
-    public Tensor Logits(Tensor x)
+    public Tensor Logits(Tensor x) => _head.Forward(Features(x));
+
+    /// <summary>What the last layer sees: means over places of the last group's channels. x [N, C, H, W] in [-1, 1] to [N, 64k].</summary>
+    public Tensor Features(Tensor x)
     {
         var h = _stem.Forward(x);
         foreach (var block in _blocks)
             h = block.Forward(h);
-        return _head.Forward(Functional.Relu(_norm.Forward(h)).Mean([2, 3]));
+        return Functional.Relu(_norm.Forward(h)).Mean([2, 3]);
     }
 
     /// <summary>norm, ReLU, conv, norm, ReLU, conv, beside the input, which is projected by 1x1 from the activated one where channels change.</summary>
