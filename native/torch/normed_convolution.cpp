@@ -1,8 +1,8 @@
-#include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
 
 #include "blocked.h"
 #include "convolution.h"
+#include "plain_gradients.h"
 
 // Operators of a residual block, registered beside libtorch's:
 //   graft::conv3x3(x, weight, bias)                    stride 1, zeros at the edges
@@ -83,22 +83,6 @@ Tensor or_undefined(const Tensor& t) { return t.numel() == 0 ? Tensor() : t; }
 variable_list or_undefined(variable_list list) {
     for (auto& t : list) t = or_undefined(t);
     return list;
-}
-
-// Gradients of gradients: the forward pass once more, by operators that can be differentiated twice.
-template <class Forward>
-variable_list by_plain_operators(const variable_list& in, const Tensor& dy, const std::vector<bool>& wanted, Forward forward) {
-    variable_list leaves, result(in.size());
-    std::vector<size_t> places;
-    for (size_t i = 0; i < in.size(); i++)
-        if (wanted[i]) {
-            leaves.push_back(in[i]);
-            places.push_back(i);
-        }
-    const auto y = forward(in);
-    const auto found = torch::autograd::grad({y}, leaves, {dy}, c10::nullopt, true, true);
-    for (size_t i = 0; i < places.size(); i++) result[places[i]] = found[i];
-    return result;
 }
 
 // ---- conv3x3

@@ -5,6 +5,7 @@ public static class Fourier
 {
     private static readonly Operator ForwardOp = new("aten::fft_rfft");
     private static readonly Operator InverseOp = new("aten::fft_irfft");
+    private static readonly Operator FilterOp = new("graft::spectral_filter");
 
     /// <summary>The spectrum of real sequences, complex [..., n/2 + 1].</summary>
     /// <param name="x">[..., L]; cut, or filled up with zeros, to <paramref name="n"/>.</param>
@@ -15,6 +16,16 @@ public static class Fourier
     /// <param name="spectrum">Complex [..., n/2 + 1].</param>
     /// <param name="n">Length of the sequences.</param>
     public static Tensor Inverse(Tensor spectrum, long n) => InverseOp.Call(spectrum, n, -1);
+
+    /// <summary>
+    /// Each channel convolved with a real kernel of length 2L that is given by its spectrum; what leaves one end does not come in at the other:
+    /// <c>Inverse(Forward(x, 2L) · spectrum, 2L)[..., :L]</c>. On a processor in one operator where channels come in multiples of 16 and L has no prime factor above
+    /// 5; second derivatives go through libtorch's own operators.
+    /// </summary>
+    /// <param name="x">[N, H, L].</param>
+    /// <param name="spectrum">Complex [H, L + 1].</param>
+    /// <exception cref="TorchException">The shapes do not belong together.</exception>
+    public static Tensor Filter(Tensor x, Tensor spectrum) => FilterOp.Call(x, spectrum);
 }
 
 /// <summary>Complex tensors. The arithmetic of <see cref="Tensor"/> takes them as it takes real ones.</summary>

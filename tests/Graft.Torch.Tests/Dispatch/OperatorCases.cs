@@ -139,6 +139,9 @@ internal static class OperatorCases
         ["Fourier.ForwardOp"] = new(o => PairsOf(o.Call(V(1, 2), 4, -1)), [3, 2], [3, 0, 1, -2, -1, 0]),
         ["Fourier.InverseOp"] = new(o => o.Call(ComplexOf(M(3, 2, 3, 0, 1, -2, -1, 0)), 4, -1), [4], [1, 2, 0, 0]),
 
+        ["Fourier.FilterOp"] = new( // a kernel of 2 at time 0 and 1 at time 1: 2 + e^{-i pi k / 2}
+            o => o.Call(V(1, 2).Reshape(1, 1, 2), ComplexOf(M(3, 2, 3, 0, 2, -1, 1, 0)).Reshape(1, 3)), [1, 1, 2], [2, 5]),
+
         // ComplexTensor
         ["ComplexTensor.ViewOp"] = new(o => PairsOf(o.Call(M(1, 2, 3, 4))), [1, 2], [3, 4]),
         ["ComplexTensor.ViewAsRealOp"] = new(o => o.Call(ComplexOf(M(1, 2, 3, 4))), [1, 2], [3, 4]),

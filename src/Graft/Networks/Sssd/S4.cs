@@ -30,10 +30,8 @@ internal sealed class S4 : Module
     /// <summary>x [N, H, L], same shape out.</summary>
     internal Tensor Forward(Tensor x)
     {
-        var length = x.Size(2);
-        var size = 2 * length; // what leaves one end must not come in at the other
-        var spectrum = _kernel.Spectrum(length) + _d.Reshape(-1, 1); // D stands at time 0 of the kernel, and so at every frequency
-        return _mixing.Forward(Fourier.Inverse(Fourier.Forward(x, size) * spectrum, size).Slice(2, 0, length));
+        var spectrum = _kernel.Spectrum(x.Size(2)) + _d.Reshape(-1, 1); // D stands at time 0 of the kernel, and so at every frequency
+        return _mixing.Forward(Fourier.Filter(x, spectrum));
     }
 
     /// <inheritdoc/>
