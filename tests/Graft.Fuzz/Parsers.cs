@@ -16,6 +16,7 @@ internal static partial class Parsers
         Safetensors(), SafetensorsIndex(), PickleZip(), PickleLegacy(), Png(), Jpeg(), WebP(), Idx(),
         RecipeFile(), Labels(), AdapterConfiguration(), NetworkConfiguration(), SchedulerConfiguration(), Flags(), Record(),
         WfdbHeader(), WfdbSamples(), Matlab(), PtbXlRows(), TorchScript(), ClipConfiguration(), ClipProcessor(), ClipTextConfiguration(), NameTokens(),
+        .. Models(),
     ];
 
     /// <summary>The parser of a name.</summary>
@@ -68,7 +69,7 @@ internal static partial class Parsers
     {
         Name = "pickle-zip",
         File = "input.pt",
-        Seeds = () => [.. Valid("*.pt", "formats", 8).Where(IsZip), .. Files("*.pt", "malformed/pickle").Where(IsZip)],
+        Seeds = () => [.. Valid("*.pt", "formats", 8).Where(IsZip), .. Valid("*.ckpt", "ldm", 8), .. Files("*.pt", "malformed/pickle").Where(IsZip)],
         Mutators = [ByteMutator.Mutate, ContainerMutators.Zip, ContainerMutators.Zip, ContainerMutators.Zip],
         Open = _ => ReadCheckpoint,
     };

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using Graft.Data;
@@ -12,12 +11,6 @@ public sealed record ResNetClassifierOptions
     private const int MaximalBlocks = 64;
     private const int MaximalChannels = 1 << 12;
     private const int MaximalSize = 1 << 12;
-    private static readonly JsonSerializerOptions Serialiser = new()
-    {
-        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
-        UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
-        RespectNullableAnnotations = true,
-    };
 
     /// <summary>What measures taken with its features are called after, so that nobody takes them for published ones.</summary>
     public string Name { get; init; } = "classifier";
@@ -70,30 +63,13 @@ public sealed record ResNetClassifierOptions
     /// <exception cref="InputException">A key is unknown, a value has another type, or the values do not fit together.</exception>
     public static ResNetClassifierOptions FromJson(JsonObject json, string where)
     {
-        if (json["_class_name"] is { } kind && kind.ToJsonString() != $"\"{ClassName}\"")
-            throw new InputException($"The network configuration {where} is of a {kind.ToJsonString().Trim('"')}; a classifier's is of a {ClassName}.");
-        ResNetClassifierOptions options;
-        try
-        {
-            var given = new JsonObject(json.Where(p => !p.Key.StartsWith('_')).Select(p => KeyValuePair.Create(p.Key, p.Value?.DeepClone())));
-            options = given.Deserialize<ResNetClassifierOptions>(Serialiser)!;
-        }
-        catch (JsonException e)
-        {
-            throw new InputException($"The network configuration {where} cannot be read: {e.Message.TrimEnd('.')}.", e);
-        }
-
+        var options = ClassifierConfiguration.Read<ResNetClassifierOptions>(json, where, ClassName);
         options.Validate(where);
         return options;
     }
 
     /// <summary>The configuration with every key.</summary>
-    public JsonObject ToJson()
-    {
-        var json = JsonSerializer.SerializeToNode(this, Serialiser)!.AsObject();
-        json["_class_name"] = ClassName;
-        return json;
-    }
+    public JsonObject ToJson() => ClassifierConfiguration.Write(this, ClassName);
 
     /// <summary>Everything that building the network relies on.</summary>
     internal void Validate(string where)

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using Graft.Data;
@@ -13,12 +12,6 @@ public sealed record WideResNetOptions
     private const int MaximalDepth = 1000;
     private const int MaximalWidth = 64;
     private const int MaximalSize = 1 << 12;
-    private static readonly JsonSerializerOptions Serialiser = new()
-    {
-        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
-        UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
-        RespectNullableAnnotations = true,
-    };
 
     /// <summary>What it is called in reports.</summary>
     public string Name { get; init; } = "wide-resnet";
@@ -80,31 +73,13 @@ public sealed record WideResNetOptions
     /// <exception cref="InputException">A key is unknown, a value has another type, or the values do not fit together.</exception>
     public static WideResNetOptions FromJson(JsonObject json, string where)
     {
-        ArgumentNullException.ThrowIfNull(json);
-        if (json["_class_name"] is { } kind && kind.ToJsonString() != $"\"{ClassName}\"")
-            throw new InputException($"The network configuration {where} is of a {kind.ToJsonString().Trim('"')}; a wide residual network's is of a {ClassName}.");
-        WideResNetOptions options;
-        try
-        {
-            var given = new JsonObject(json.Where(p => !p.Key.StartsWith('_')).Select(p => KeyValuePair.Create(p.Key, p.Value?.DeepClone())));
-            options = given.Deserialize<WideResNetOptions>(Serialiser)!;
-        }
-        catch (JsonException e)
-        {
-            throw new InputException($"The network configuration {where} cannot be read: {e.Message.TrimEnd('.')}.", e);
-        }
-
+        var options = ClassifierConfiguration.Read<WideResNetOptions>(json, where, ClassName);
         options.Validate(where);
         return options;
     }
 
     /// <summary>The configuration with every key.</summary>
-    public JsonObject ToJson()
-    {
-        var json = JsonSerializer.SerializeToNode(this, Serialiser)!.AsObject();
-        json["_class_name"] = ClassName;
-        return json;
-    }
+    public JsonObject ToJson() => ClassifierConfiguration.Write(this, ClassName);
 
     /// <summary>Everything that building the network relies on.</summary>
     internal void Validate(string where)

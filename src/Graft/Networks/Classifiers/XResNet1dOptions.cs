@@ -1,4 +1,3 @@
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using Graft.Data.Ecg;
@@ -12,13 +11,6 @@ public sealed record XResNet1dOptions
     private const int MostStages = 8;
     private const int MostBlocks = 64;
     private const int MostChannels = 1 << 12;
-    private static readonly JsonSerializerOptions Serialiser = new()
-    {
-        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
-        UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
-        RespectNullableAnnotations = true,
-        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower) },
-    };
 
     /// <summary>What measures taken with its features are called after.</summary>
     public string Name { get; init; } = "xresnet1d50";
@@ -117,31 +109,13 @@ public sealed record XResNet1dOptions
     /// <exception cref="InputException">A key is unknown, a value has another type, or the values do not fit together.</exception>
     public static XResNet1dOptions FromJson(JsonObject json, string where)
     {
-        ArgumentNullException.ThrowIfNull(json);
-        if (json["_class_name"] is { } kind && kind.ToJsonString() != $"\"{ClassName}\"")
-            throw new InputException($"The network configuration {where} is of a {kind.ToJsonString().Trim('"')}; a classifier of ECGs is a {ClassName}.");
-        XResNet1dOptions options;
-        try
-        {
-            var given = new JsonObject(json.Where(p => !p.Key.StartsWith('_')).Select(p => KeyValuePair.Create(p.Key, p.Value?.DeepClone())));
-            options = given.Deserialize<XResNet1dOptions>(Serialiser)!;
-        }
-        catch (JsonException e)
-        {
-            throw new InputException($"The network configuration {where} cannot be read: {e.Message.TrimEnd('.')}.", e);
-        }
-
+        var options = ClassifierConfiguration.Read<XResNet1dOptions>(json, where, ClassName);
         options.Validate(where);
         return options;
     }
 
     /// <summary>The configuration with every key.</summary>
-    public JsonObject ToJson()
-    {
-        var json = JsonSerializer.SerializeToNode(this, Serialiser)!.AsObject();
-        json["_class_name"] = ClassName;
-        return json;
-    }
+    public JsonObject ToJson() => ClassifierConfiguration.Write(this, ClassName);
 
     /// <summary>The same network for a set: its leads, rate, unit and classes.</summary>
     /// <param name="card">The set's.</param>
