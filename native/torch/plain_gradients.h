@@ -20,7 +20,7 @@ torch::autograd::variable_list by_plain_operators(
             places.push_back(i);
         }
     const auto y = forward(in);
-    const auto found = torch::autograd::grad({y}, leaves, {dy}, c10::nullopt, true, true);
+    const auto found = torch::autograd::grad({y}, leaves, {dy}, optional<bool>(), true, true);
     for (size_t i = 0; i < places.size(); i++) result[places[i]] = found[i];
     return result;
 }
