@@ -59,6 +59,7 @@ public sealed class FolderScheduleTests(Xunit.Abstractions.ITestOutputHelper out
         using var scope = new TensorScope();
         var fixture = new GuidedDiffusionFixture(name);
         using var model = fixture.Load();
+        model.Network.ConvertTo(DType.Float64); // what differs is the tables, not how an untrained network amplifies its own rounding
         using var io = WeightFile.Open(fixture.Numbers);
         var single = new NoiseSchedule(model.Schedule.Options with { BetaPrecision = BetaPrecision.Single });
         var steps = single.Timesteps("10");
@@ -66,10 +67,10 @@ public sealed class FolderScheduleTests(Xunit.Abstractions.ITestOutputHelper out
         {
             var difference = (Draw(single) - Draw(model.Schedule)).Abs().Max().Item();
             output.WriteLine($"{name} {sampler.Name}: {difference:E2}");
-            difference.ShouldBeInRange(1e-9, 1e-3); // ten steps of an untrained network amplify the rounding of its convolutions as well
+            difference.ShouldBeInRange(1e-9, 1e-4);
 
             Tensor Draw(NoiseSchedule schedule) => sampler.Sample(
-                model.Denoiser, schedule, io.Read("sample.x_T"), (k, _) => io.Read("sample.noise").Select(0, k), GuidedDiffusionFixture.Condition(io, 2));
+                model.Denoiser, schedule, io.Read("sample.x_T").To(DType.Float64), (k, _) => io.Read("sample.noise").Select(0, k).To(DType.Float64), GuidedDiffusionFixture.Condition(io, 2));
         }
     });
 
