@@ -125,9 +125,9 @@ public sealed record CompareRecipe
             },
         };
         method.Training.Validate();
-        return method.Training.Decay == LearningRateDecay.Constant
+        return method.Training.Decay == LearningRateDecay.Constant || At.Count == 1
             ? method
-            : throw new InputException($"The comparison {Name} measures on the way, where a falling learning rate would depend on the budget: set training.decay constant.");
+            : throw new InputException($"The comparison {Name} measures on the way, where a falling learning rate would depend on the budget: set training.decay constant, or give one step in at.");
     }
 
     /// <summary>The method whose models a method's are.</summary>

@@ -49,7 +49,7 @@ internal static class DenoisingStage
                 : $"The network has {output} output channels and the schedule fixes the variance: only the first {input} are trained (variance_type learned_range trains all).",
             Loss = batch => LossOf(model, process, batch, Predict(model, batch), options.VlbWeight),
             Validate = held is null ? null : HeldOutItems.Mean(
-                HeldOutItems.Batches(model.Encode(held), model.Schedule, options, model.Device, conditions?.Invoke(held)), options.BatchSize,
+                HeldOutItems.Batches(model.Encode(held), model.Schedule, options, model.Device, conditions?.Invoke(held)), options,
                 batch => LossOf(model, process, batch, Predict(model, batch), options.VlbWeight).Total),
             Save = model.Save,
             HoldsModel = DiffusionModel.Is,

@@ -10,9 +10,6 @@ namespace Graft.Training;
 /// </summary>
 internal static class HeldOutItems
 {
-    /// <summary>Draws of noise and time that a validation averages over: few items say little about few draws of them.</summary>
-    private const int Draws = 256;
-
     /// <summary>Splits a set.</summary>
     /// <param name="items">The set.</param>
     /// <param name="options">The share that is held out, and the seed that chooses.</param>
@@ -31,21 +28,20 @@ internal static class HeldOutItems
 
     /// <summary>A validation: the mean of a loss over fixed draws of noise and time.</summary>
     /// <param name="batches">The held-out items.</param>
-    /// <param name="batchSize">How many at a time.</param>
+    /// <param name="options">How many draws, and how many at a time.</param>
     /// <param name="loss">The loss of a batch, a mean over its items.</param>
-    /// <param name="gradients">Whether the loss itself needs derivatives.</param>
-    internal static Func<double> Mean(IBatchSource batches, int batchSize, Func<Batch, Tensor> loss, bool gradients = false) => () =>
+    internal static Func<double> Mean(IBatchSource batches, TrainingOptions options, Func<Batch, Tensor> loss) => () =>
     {
-        using var mode = gradients ? Autograd.WithGrad() : Autograd.NoGrad();
-        var total = 0.0;
-        for (var first = 0; first < Draws; first += batchSize)
+        using var mode = Autograd.NoGrad();
+        var (total, draws) = (0.0, options.ValidationDraws);
+        for (var first = 0; first < draws; first += options.BatchSize)
         {
             using var scope = new TensorScope();
-            var items = Enumerable.Range(first, Math.Min(batchSize, Draws - first)).Select(i => (long)i).ToArray();
+            var items = Enumerable.Range(first, Math.Min(options.BatchSize, draws - first)).Select(i => (long)i).ToArray();
             total += loss(batches.Read(0, items)).Item() * items.Length;
         }
 
-        return total / Draws;
+        return total / draws;
     };
 
     /// <summary>Batches of held-out items, whose noise has nothing to do with the training's.</summary>

@@ -105,6 +105,12 @@ public sealed record TrainingOptions
     /// <summary>Steps between looks at the loss on held-out items; the run then ends as its best model, not its last. 0: none.</summary>
     public long ValidateEvery { get; init; }
 
+    /// <summary>
+    /// Draws of item, noise and time that a look averages over, the same in every look. A loss that few draws decide, as a density
+    /// ratio's, asks for thousands.
+    /// </summary>
+    public int ValidationDraws { get; init; } = 256;
+
     /// <summary>Looks without a better value after which the run ends; 0: it goes to the last step.</summary>
     public long Patience { get; init; }
 
@@ -136,6 +142,7 @@ public sealed record TrainingOptions
         Require(HeldOut is >= 0 and < 1, nameof(HeldOut), "in [0, 1)");
         Require(ValidateEvery == 0 || HeldOut > 0, nameof(HeldOut), "above 0, since validate_every looks at held-out items");
         Require(ValidateEvery >= 0, nameof(ValidateEvery), "at least 0");
+        Require(ValidationDraws >= 1, nameof(ValidationDraws), "at least 1");
         Require(Patience >= 0, nameof(Patience), "at least 0");
         Require(StopWhenMemorised is null or (> 0 and <= 1), nameof(StopWhenMemorised), "in (0, 1]");
         Require(StopWhenMemorised is null || MeterPeriod > 0, nameof(MeterEvery), "above 0, since stop_when_memorised needs its readings");

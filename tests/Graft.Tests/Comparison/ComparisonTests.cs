@@ -221,6 +221,13 @@ public sealed class ComparisonTests : IDisposable
         Should.Throw<InputException>(() => Bind(r => r[key] = JsonNode.Parse(value)).Check()).Message.ShouldContain(says);
 
     [Fact]
+    public void With_one_mark_the_learning_rate_may_fall() => Bind(r =>
+    {
+        r["at"] = new JsonArray(4);
+        r["training"]!["decay"] = "cosine";
+    }).Check();
+
+    [Fact]
     public void A_method_can_share_anothers_models()
     {
         var recipe = Masked(0.5);

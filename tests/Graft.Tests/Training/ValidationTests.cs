@@ -57,6 +57,29 @@ public sealed class ValidationTests : IDisposable
         Should.Throw<InputException>(() => new TrainingOptions { ValidateEvery = 5 }.Validate()).Message.ShouldContain("held_out");
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(7)]
+    public void A_look_is_the_mean_over_as_many_draws_as_were_asked_for(int draws)
+    {
+        var options = TinyRun.Options(40) with { BatchSize = 3, ValidationDraws = draws };
+        var seen = new List<long>();
+        var mean = TorchRuntime.Run(() => HeldOutItems.Mean(new Counted(), options, batch =>
+        {
+            seen.AddRange(batch.Items);
+            return Tensor.Scalar(batch.Items.Average(), DType.Float64);
+        })());
+        seen.ShouldBe(Enumerable.Range(0, draws).Select(i => (long)i));
+        mean.ShouldBe((draws - 1) / 2.0, 1e-12);
+    }
+
+    private sealed class Counted : IBatchSource
+    {
+        public string Description => "numbers";
+
+        public Batch Read(long step, long[] items) => new(step, items, Tensor.Zeros([0]), Tensor.Zeros([0]), Tensor.Zeros([0]), null);
+    }
+
     /// <summary>So fast that it gets worse soon.</summary>
     private static Finetune Method() => new()
     {

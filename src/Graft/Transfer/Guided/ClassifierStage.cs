@@ -28,7 +28,7 @@ internal static class ClassifierStage
                 var accuracy = (DomainBatches.TargetOf(right).Mean() - DomainBatches.SourceOf(right).Mean() + 1.0) * 0.5;
                 return new Loss(loss, ("accuracy", accuracy));
             },
-            Validate = validation is null ? null : HeldOutItems.Mean(validation, options.BatchSize, batch => Of(batch, 0).Loss),
+            Validate = validation is null ? null : HeldOutItems.Mean(validation, options, batch => Of(batch, 0).Loss),
             Save = folder => WeightFile.Write(Path.Combine(folder, WeightsFile), network.Parameters()),
             HoldsModel = folder => File.Exists(Path.Combine(folder, WeightsFile)),
         };

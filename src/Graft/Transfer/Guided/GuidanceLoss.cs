@@ -20,28 +20,13 @@ internal sealed class GuidanceLoss(DiffusionModel model, RatioNetwork network, L
     /// <param name="meanRatio">E_p[q/p] where the batch has a third part, drawn by it; else null.</param>
     internal Loss Of(Batch batch, double? meanRatio)
     {
-        var parts = meanRatio is null ? 2 : 3;
         var x = model.Schedule.AddNoise(batch.X0, batch.Noise, batch.T);
-        var log = LogOf(Part.Of(batch, x, 0, parts));
-        Tensor guidance;
-        if (meanRatio is { } mean)
-        {
-            guidance = RatioLosses.Regression(log, LogOf(Part.Of(batch, x, 2, parts)), mean, options.RatioLoss);
-        }
-        else
-        {
-            var items = Part.Of(batch, batch.X0, 0, parts);
-            Tensor ratio;
-            using (Autograd.NoGrad())
-                ratio = Limited(clean(items.X, items.T, items.Labels));
-            guidance = RatioLosses.Regression(log, ratio, options.RatioLoss);
-        }
-
+        var guidance = Regression(batch, x, meanRatio);
         var (total, terms) = (guidance, new List<(string, Tensor)> { ("guidance", guidance) });
         if (options.CycleWeight > 0 || options.ConsistencyWeight > 0)
         {
-            var target = Part.Of(batch, x, 1, parts).Leaf();
-            log = LogOf(target);
+            var target = Part.Of(batch, x, 1, PartsOf(meanRatio)).Leaf();
+            var log = LogOf(target);
             if (options.CycleWeight > 0)
             {
                 Tensor marginal;
@@ -60,6 +45,26 @@ internal sealed class GuidanceLoss(DiffusionModel model, RatioNetwork network, L
 
         return new Loss(total, [.. terms]);
     }
+
+    /// <summary>L_guidance alone: what h is fitted to, of the source's items only.</summary>
+    /// <inheritdoc cref="Of"/>
+    internal Tensor Regression(Batch batch, double? meanRatio) =>
+        Regression(batch, model.Schedule.AddNoise(batch.X0, batch.Noise, batch.T), meanRatio);
+
+    private Tensor Regression(Batch batch, Tensor x, double? meanRatio)
+    {
+        var parts = PartsOf(meanRatio);
+        var log = LogOf(Part.Of(batch, x, 0, parts));
+        if (meanRatio is { } mean)
+            return RatioLosses.Regression(log, LogOf(Part.Of(batch, x, 2, parts)), mean, options.RatioLoss);
+        var items = Part.Of(batch, batch.X0, 0, parts);
+        Tensor ratio;
+        using (Autograd.NoGrad())
+            ratio = Limited(clean(items.X, items.T, items.Labels));
+        return RatioLosses.Regression(log, ratio, options.RatioLoss);
+    }
+
+    private static int PartsOf(double? meanRatio) => meanRatio is null ? 2 : 3;
 
     private Tensor LogOf(Part part) => network.LogRatio(part.X, part.T, part.Labels);
 

@@ -79,7 +79,13 @@ public sealed record Guided : TransferMethod
     /// <summary>How many are drawn where none are given; null: 10,000, of pictures and recordings (which take long) 1,000.</summary>
     public int? SourceCount { get; init; }
 
-    /// <summary>DDIM steps of that.</summary>
+    /// <summary>
+    /// The sampler that draws them, by the name that <c>graft sample</c> knows it by. The ratio is the target's to what is drawn, and few
+    /// items lie where the target does: a sampler that thins out the source's tails spoils both.
+    /// </summary>
+    public string SourceSampler { get; init; } = "ddim";
+
+    /// <summary>Its steps.</summary>
     public int SourceSampleSteps { get; init; } = 50;
 
     /// <summary>The ratio in closed form in place of the classifiers': what the rest of the method loses by itself. Mixtures only.</summary>
@@ -119,28 +125,29 @@ public sealed record Guided : TransferMethod
             }
 
             var terms = new GuidanceLoss(model, guidance, clean, noised, this);
-            var (batches, loss) = Stage(data, own);
-            var held = validation is null ? default : Stage(validation, ownHeld!);
+            var (batches, meanRatio) = Batches(data, own);
+            var (heldBatches, heldMeanRatio) = validation is null ? default : Batches(validation, ownHeld!);
             stages.Add(new TrainingStage
             {
                 Name = "guidance",
                 Network = guidance,
                 Trainable = [.. guidance.Parameters()],
                 Data = batches,
-                Loss = loss,
-                Validate = validation is null ? null : HeldOutItems.Mean(held.Batches, Training.BatchSize, batch => held.Loss(batch).Total, gradients: true),
+                Loss = batch => terms.Of(batch, meanRatio()),
+                // The regularisers have a say in training. They would in stopping, too, and there the few held-out target items would outvote the source's many.
+                Validate = validation is null ? null : HeldOutItems.Mean(heldBatches!, Training, batch => terms.Regression(batch, heldMeanRatio!())),
                 Save = model.Save,
                 HoldsModel = DiffusionModel.Is,
                 Meter = TrainingMeter.Of(model, trained, Training, Sampler.Ddim(Math.Min(Training.SampleSteps, model.Schedule.Count))),
             });
             return new Adaptation(model, stages) { Helpers = helpers };
 
-            (IBatchSource Batches, Func<Batch, Loss> Loss) Stage(DomainBatches domains, ISampleSource source)
+            (IBatchSource Batches, Func<double?> MeanRatio) Batches(DomainBatches domains, ISampleSource source)
             {
                 if (!DrawByRatio)
-                    return (domains, batch => terms.Of(batch, null));
+                    return (domains, () => null);
                 var byRatio = new GuidanceBatches(domains, source, (x, labels) => terms.Limited(clean(x, x, labels)), model.Schedule, Training, model.Device);
-                return (byRatio, batch => terms.Of(batch, byRatio.MeanRatio));
+                return (byRatio, () => byRatio.MeanRatio);
             }
 
             RatioNetwork Classifier(string name, bool timed)
@@ -165,7 +172,7 @@ public sealed record Guided : TransferMethod
 
     private ISampleSource Draw(DiffusionModel source)
     {
-        var sampler = Sampler.Ddim(Math.Min(SourceSampleSteps, source.Schedule.Count));
+        var sampler = Sampler.Parse(SourceSampler, Math.Min(SourceSampleSteps, source.Schedule.Count));
         return source.MakesPictures
             ? source.Sample(SourceCount ?? UsualLarge, sampler, Seed)
             : source.ItemShape.Rank == 1 ? source.SampleValues(SourceCount ?? UsualItems, sampler, Seed)
