@@ -1,5 +1,7 @@
 #include "convolution.h"
 
+#include "profile.h"
+
 #include <cstdlib>
 #include <map>
 #include <tuple>
@@ -101,6 +103,8 @@ at::Tensor empty_blocked(int64_t n, int64_t channels, int64_t height, int64_t wi
 at::Tensor run(Kind kind, const ConvolutionShape& s, const at::Tensor& a, const at::Tensor& b) {
     const auto& found = kernel(kind, s);
     if (!found.usable) throw std::logic_error("no blocked convolution for this shape");
+    static const char* const names[] = {"graft::convolution", "graft::convolution_backward_data", "graft::convolution_backward_weight"};
+    ProfiledPart part(names[static_cast<int>(kind)], 2.0 * 9 * static_cast<double>(s.n * s.inputs * s.outputs) * static_cast<double>(s.height * s.width));
     dnnl::stream stream(engine());
     auto scratchpad = buffer(found.scratchpad.get_size());
     auto weight = buffer(found.weight.get_size());

@@ -88,6 +88,30 @@ GRAFT_API int32_t graft_memory_begin(void);                // once at a time
 GRAFT_API int32_t graft_memory_read(int64_t* current, int64_t* peak, int32_t reset_peak);
 GRAFT_API int32_t graft_memory_end(void);
 
+// profile.cpp: what every operator took on this thread, and in the backward passes it began, between begin and end. Bytes are known while
+// graft_memory_begin counts. Regions nest; what is in none belongs to the first, which has no parent (-1).
+typedef struct {
+    const char* name;    // the operator's, or the backward function's; empty: outside of all operators
+    int32_t region;
+    int32_t backward;    // whether a backward pass called it
+    int64_t calls;
+    int64_t nanoseconds; // less what it called, but for convolutions and matrix products, which keep it
+    int64_t bytes;       // allocated, whatever was given back
+    double operations;   // of convolutions and matrix products: 2 for each multiply-add; else 0
+} graft_profile_row;
+typedef struct {
+    const char* label;
+    int32_t parent;
+    int64_t held;           // bytes at its end less those at its beginning
+    int64_t peak;           // the most that was held at once meanwhile, by whatever
+    int64_t backward_peak;  // the same of its backward functions
+} graft_profile_region;
+GRAFT_API int32_t graft_profile_begin(void);               // once at a time
+GRAFT_API int32_t graft_profile_enter(const char* label);  // a region inside the current one
+GRAFT_API int32_t graft_profile_leave(void);
+GRAFT_API int32_t graft_profile_end(const graft_profile_row** rows, int32_t* row_count,      // arrays live until the next begin
+                                    const graft_profile_region** regions, int32_t* region_count);
+
 // random.cpp: Philox4x32-10 (Salmon et al. 2011)
 enum graft_distribution { GRAFT_UNIFORM = 0, GRAFT_NORMAL = 1, GRAFT_INTEGER = 2 };
 GRAFT_API int32_t graft_random_fill(int32_t distribution, uint64_t key, uint64_t step, const int64_t* items,

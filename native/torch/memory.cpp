@@ -1,5 +1,5 @@
 // What tensors hold, counted by libtorch's own allocators: exact, where a process's resident memory is not.
-#include "internal.h"
+#include "profile.h"
 
 #include <c10/core/Allocator.h>
 #include <c10/util/ThreadLocalDebugInfo.h>
@@ -24,6 +24,7 @@ struct Meter final : c10::MemoryReportingInfoBase {
         auto now = current.fetch_add(size) + size;
         auto most = peak.load();
         while (now > most && !peak.compare_exchange_weak(most, now)) {}
+        graft::profile_memory(size, now);
     }
 
     bool memoryProfilingEnabled() const override { return true; }

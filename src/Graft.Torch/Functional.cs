@@ -27,6 +27,9 @@ public static partial class Functional
     private static readonly Operator BaddbmmOp = new("aten::baddbmm");
     private static readonly Operator BmmOp = new("aten::bmm");
 
+    /// <summary>What <see cref="Attention"/> is called in a profile.</summary>
+    public const string AttentionRegion = "attention";
+
     private const long MeanReduction = 1;
     private const long IgnoredLabel = -100;
 
@@ -158,6 +161,7 @@ public static partial class Functional
     /// </summary>
     public static Tensor Attention(Tensor q, Tensor k, Tensor v, double scale, DType? softmaxType = null, Tensor? mask = null)
     {
+        using var region = OperatorProfile.Region(AttentionRegion);
         // The scale goes into q, the smaller tensor: one pass less over the scores, forwards and backwards.
         var scores = BatchMatMul(q * scale, k.Transpose(-1, -2));
         var weights = Softmax(mask is null ? scores : scores + mask, -1, softmaxType);

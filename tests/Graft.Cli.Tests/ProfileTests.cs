@@ -33,6 +33,46 @@ public sealed class ProfileTests : IDisposable
         GraftProgram.Run("profile", Recipe("method: finetune"), "--rounds", "0").Code.ShouldBe(2);
     }
 
+    [Fact]
+    public void A_model_is_profiled_by_operator_and_block()
+    {
+        var model = TinyModel.Save(_temporary["model"]);
+        var (code, output, errors) = GraftProgram.Run("profile", model, "--rounds", "1", "--batch", "2", "--json");
+        code.ShouldBe(0, string.Join('\n', errors));
+        var json = JsonNode.Parse(output)!;
+        ((int)json["batch"]!).ShouldBe(2);
+        foreach (var pass in (string[])["training", "sampling"])
+        {
+            json[pass]!["kinds"]!.AsArray().ShouldContain(k => (string)k!["kind"]! == "convolution" && (double)k["of_sgemm"]! > 0);
+            json[pass]!["blocks"]!.AsArray().Select(b => (string)b!["block"]!).ShouldContain("down_blocks.0");
+            json[pass]!["operators"]!.AsArray().Count.ShouldBeGreaterThan(5);
+        }
+
+        var (_, tables, _) = GraftProgram.Run("profile", model, "--rounds", "1", "--batch", "2", "--sampling");
+        tables.ShouldContain("Sampling step");
+        tables.ShouldNotContain("Training step");
+        tables.Split('\n').Count(line => line.StartsWith("| up_blocks.", StringComparison.Ordinal)).ShouldBe(2);
+    }
+
+    [Fact]
+    public void Models_that_are_not_there_and_options_of_the_other_kind_are_refused()
+    {
+        var model = TinyModel.Save(_temporary["model"]);
+        Refused(_temporary["nowhere"]).ShouldContain("There is no model at");
+        Refused(_temporary[""]).ShouldContain("holds no model");
+        Refused(model, "--batch", "0").ShouldContain("--batch must be at least 1");
+        Refused(model, "--target", "bag").ShouldContain("--target is for recipes");
+        Refused(Recipe("method: finetune"), "--training").ShouldContain("--training is for models");
+
+        static string Refused(params string[] arguments)
+        {
+            var (code, output, errors) = GraftProgram.Run(["profile", .. arguments]);
+            code.ShouldBe(2);
+            output.ShouldBeEmpty();
+            return errors.ShouldHaveSingleItem();
+        }
+    }
+
     private string Recipe(string first)
     {
         TinyModel.Save(_temporary["source"]);

@@ -7,28 +7,55 @@ using Graft.Torch;
 
 namespace Graft.Cli.Commands;
 
-/// <summary><c>graft profile RECIPE</c>: what a training step of each method of a comparison costs, side by side.</summary>
+/// <summary>
+/// <c>graft profile MODEL</c>: where a training and a sampling step go (<see cref="ModelProfileReport"/>); <c>graft profile RECIPE</c>: what a training
+/// step of each method of a comparison costs, side by side.
+/// </summary>
 internal static class ProfileCommand
 {
     private const double Mebi = 1 << 20;
+    private static readonly string[] RecipeFiles = [".yaml", ".yml", ".json"];
 
     internal static Command Create()
     {
-        var recipe = new Argument<string>("RECIPE") { Description = "A recipe of `graft compare`: its source, methods and training settings are taken." };
-        var target = new Option<string?>("--target") { Description = "Which of its targets is trained on; without it the first." };
-        var rounds = new Option<int>("--rounds") { Description = "Steps of each method that are timed, in turn.", DefaultValueFactory = _ => 10 };
+        var what = new Argument<string>("MODEL|RECIPE") { Description = "A model's folder, or the hub id of one that was pulled; or a recipe of `graft compare`, whose source, methods and training settings are taken." };
+        var rounds = new Option<int>("--rounds") { Description = "Steps of each pass, or method, that are timed, in turn.", DefaultValueFactory = _ => 10 };
+        var batch = new Option<int>("--batch") { Description = "Of a model: items at once.", DefaultValueFactory = _ => 16 };
+        var training = new Option<bool>("--training") { Description = "Of a model: the training step alone (default: both steps).", DefaultValueFactory = _ => false };
+        var sampling = new Option<bool>("--sampling") { Description = "Of a model: the sampling step alone (default: both steps).", DefaultValueFactory = _ => false };
+        var target = new Option<string?>("--target") { Description = "Of a recipe: which of its targets is trained on; without it the first." };
         var size = new Option<string?>("--size") { Description = "One of the recipe's sizes." };
-        var json = new Option<bool>("--json") { Description = "Print JSON instead of the table (default: no).", DefaultValueFactory = _ => false };
+        var json = new Option<bool>("--json") { Description = "Print JSON instead of tables (default: no).", DefaultValueFactory = _ => false };
         var set = CommonOptions.Set();
-        var command = new Command("profile", "Measure what a training step of each method costs: parameters, bytes of weights, optimiser and step, and time, side by side in one run.")
+        var command = new Command("profile", "Measure where a model's training and sampling steps go: time and memory by operator and block. Of a recipe: what a training step of each method costs, side by side.")
         {
-            recipe, target, rounds, size, set, json,
+            what, rounds, batch, training, sampling, target, size, set, json,
         };
+        Option[] ofModels = [batch, training, sampling], ofRecipes = [target, size, set];
         command.SetAction((parsed, token) =>
         {
             if (parsed.GetValue(rounds) < 1)
                 throw new InputException("--rounds must be at least 1.");
-            var read = Recipe.Read(parsed.GetRequiredValue(recipe));
+            var path = parsed.GetRequiredValue(what);
+            var isRecipe = RecipeFiles.Contains(Path.GetExtension(path), StringComparer.OrdinalIgnoreCase) && !Directory.Exists(path);
+            if ((isRecipe ? ofModels : ofRecipes).FirstOrDefault(o => parsed.GetResult(o) is { Implicit: false }) is { } foreign)
+                throw new InputException($"{foreign.Name} is for {(isRecipe ? "models, and this is a recipe" : "recipes, and this is no recipe (.yaml)")}: leave it out.");
+            if (!isRecipe)
+            {
+                var (items, trained, drawn) = (parsed.GetValue(batch), parsed.GetValue(training), parsed.GetValue(sampling));
+                if (items < 1)
+                    throw new InputException("--batch must be at least 1.");
+                using var model = DiffusionModel.Load(path);
+                var profile = ProgressDisplay.Sample(
+                    "profiling", progress => ModelProfile.Measure(model, items, parsed.GetValue(rounds), trained || !drawn, drawn || !trained, progress, token));
+                if (parsed.GetValue(json))
+                    CommonOptions.PrintPlan(ModelProfileReport.Describe(path, profile));
+                else
+                    ModelProfileReport.Print(profile);
+                return Task.FromResult(0);
+            }
+
+            var read = Recipe.Read(path);
             CommonOptions.Override(read, parsed.GetValue(size), parsed.GetRequiredValue(set));
             var plan = Recipe.Bind<CompareRecipe>(read, "recipe");
             plan.Check();

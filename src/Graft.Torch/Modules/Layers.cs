@@ -44,7 +44,11 @@ public sealed class Linear(long inputs, long outputs, bool bias = true) : Weight
     public ISideBranch? Side { get; set; }
 
     /// <summary>x [..., in] to [..., out].</summary>
-    public Tensor Forward(Tensor x) => Side is null ? Functional.Linear(x, Weight, Bias) : Functional.Linear(x, Weight, Bias) + Side.Forward(x);
+    public Tensor Forward(Tensor x)
+    {
+        using var region = OperatorProfile.Region(this);
+        return Side is null ? Functional.Linear(x, Weight, Bias) : Functional.Linear(x, Weight, Bias) + Side.Forward(x);
+    }
 }
 
 /// <summary><c>nn.Conv2d</c>: weight [out, in, k, k], bias [out].</summary>
@@ -61,7 +65,11 @@ public sealed class Conv2d(long inputs, long outputs, long kernel, long stride =
     public ISideBranch? Side { get; set; }
 
     /// <summary>x [N, in, H, W] to [N, out, H', W'].</summary>
-    public Tensor Forward(Tensor x) => Side is null ? Convolve(x) : Convolve(x) + Side.Forward(x);
+    public Tensor Forward(Tensor x)
+    {
+        using var region = OperatorProfile.Region(this);
+        return Side is null ? Convolve(x) : Convolve(x) + Side.Forward(x);
+    }
 
     private Tensor Convolve(Tensor x) =>
         kernel == 3 && stride == 1 && padding == 1 ? Functional.Conv3x3(x, Weight, Bias) : Functional.Conv2d(x, Weight, Bias, stride, padding);
@@ -77,7 +85,11 @@ public sealed class GroupNorm(long groups, long channels, double epsilon = 1e-5)
     public double Epsilon => epsilon;
 
     /// <summary>x [N, channels, ...], same shape out.</summary>
-    public Tensor Forward(Tensor x) => Functional.GroupNorm(x, groups, Weight, Bias, epsilon);
+    public Tensor Forward(Tensor x)
+    {
+        using var region = OperatorProfile.Region(this);
+        return Functional.GroupNorm(x, groups, Weight, Bias, epsilon);
+    }
 
     /// <inheritdoc/>
     protected override void Reset(Initialiser initialiser)
@@ -105,7 +117,11 @@ public sealed class LayerNorm(long channels, double epsilon = 1e-5) : WeightedMo
 public sealed class Embedding(long entries, long size) : WeightedModule([entries, size], null)
 {
     /// <summary>index int64 [...] to [..., size].</summary>
-    public Tensor Forward(Tensor index) => Functional.Embedding(Weight, index);
+    public Tensor Forward(Tensor index)
+    {
+        using var region = OperatorProfile.Region(this);
+        return Functional.Embedding(Weight, index);
+    }
 
     /// <inheritdoc/>
     protected override void Reset(Initialiser initialiser) => initialiser.Normal(Weight, "weight", 1);

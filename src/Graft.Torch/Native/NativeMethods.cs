@@ -88,6 +88,18 @@ internal static unsafe partial class NativeMethods
 
     [LibraryImport(Library)]
     internal static partial int graft_memory_end();
+
+    [LibraryImport(Library)]
+    internal static partial int graft_profile_begin();
+
+    [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int graft_profile_enter(string label);
+
+    [LibraryImport(Library)]
+    internal static partial int graft_profile_leave();
+
+    [LibraryImport(Library)]
+    internal static partial int graft_profile_end(NativeProfileRow** rows, int* rowCount, NativeProfileRegion** regions, int* regionCount);
 }
 
 /// <summary><c>graft_kind</c>.</summary>
@@ -153,4 +165,28 @@ internal struct NativeAdamW
     public double MaxNorm;
     public double EmaDecay;
     public long Step;
+}
+
+/// <summary><c>graft_profile_row</c>.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct NativeProfileRow
+{
+    public byte* Name;
+    public int Region;
+    public int Backward;
+    public long Calls;
+    public long Nanoseconds;
+    public long Bytes;
+    public double Operations;
+}
+
+/// <summary><c>graft_profile_region</c>.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct NativeProfileRegion
+{
+    public byte* Label;
+    public int Parent;
+    public long Held;
+    public long Peak;
+    public long BackwardPeak;
 }

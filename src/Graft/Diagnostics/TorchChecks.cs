@@ -68,7 +68,7 @@ internal static partial class TorchChecks
     };
 
     /// <summary>The best of several products of 1024 x 1024 matrices, in 10⁹ operations a second: the best, since other programs only slow it.</summary>
-    private static double MeasureMatrixProduct() => TorchRuntime.Run(() =>
+    internal static double MeasureMatrixProduct() => TorchRuntime.Run(() =>
     {
         const int Edge = 1024;
         const int Most = 10;

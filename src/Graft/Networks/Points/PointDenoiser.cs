@@ -68,7 +68,10 @@ public sealed class PointDenoiser : DenoisingNetwork
             _second = Add("fc2", new Linear(width, width));
         }
 
-        internal Tensor Forward(Tensor h, Tensor time) =>
-            h + _second.Forward(Functional.Silu(_first.Forward(Functional.Silu(h)) + _time.Forward(time)));
+        internal Tensor Forward(Tensor h, Tensor time)
+        {
+            using var region = OperatorProfile.Region(this);
+            return h + _second.Forward(Functional.Silu(_first.Forward(Functional.Silu(h)) + _time.Forward(time)));
+        }
     }
 }

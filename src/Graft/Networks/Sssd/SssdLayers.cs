@@ -21,8 +21,11 @@ internal sealed class NormedConv1d : Module
         _direction = AddParameter("weight_v", outputs, inputs, kernel);
     }
 
-    internal Tensor Forward(Tensor x) =>
-        Functional.Conv1d(x, _direction * (_norm / LengthOf(_direction)), _bias, padding: _padding);
+    internal Tensor Forward(Tensor x)
+    {
+        using var region = OperatorProfile.Region(this);
+        return Functional.Conv1d(x, _direction * (_norm / LengthOf(_direction)), _bias, padding: _padding);
+    }
 
     /// <inheritdoc/>
     protected override void Reset(Initialiser initialiser)
@@ -47,7 +50,11 @@ internal sealed class NormedConv1d : Module
 /// <summary>A 1 x 1 convolution that begins as zero, so that the network's first output is 0.</summary>
 internal sealed class ZeroConv1d(long inputs, long outputs) : WeightedModule([outputs, inputs, 1], outputs)
 {
-    internal Tensor Forward(Tensor x) => Functional.Conv1d(x, Weight, Bias);
+    internal Tensor Forward(Tensor x)
+    {
+        using var region = OperatorProfile.Region(this);
+        return Functional.Conv1d(x, Weight, Bias);
+    }
 
     /// <inheritdoc/>
     protected override void Reset(Initialiser initialiser)
@@ -102,6 +109,7 @@ internal sealed class SssdBlock : Module
     /// <summary>x [N, C, L] to the next block's, and to what goes past all others.</summary>
     internal (Tensor Next, Tensor Skip) Forward(Tensor x, Tensor step, Tensor? label)
     {
+        using var region = OperatorProfile.Region(this);
         using var scope = new TensorScope();
         var h = _conv.Forward(x + _step.Forward(step).Unsqueeze(2));
         h = _first.Forward(h);

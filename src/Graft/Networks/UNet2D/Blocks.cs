@@ -37,6 +37,7 @@ internal sealed class DownLevel : Module
     /// <summary>Appends what the way up needs to <paramref name="skips"/>.</summary>
     internal Tensor Forward(Tensor x, Tensor time, Stack<Tensor> skips, Tensor? context = null)
     {
+        using var region = OperatorProfile.Region(this);
         for (var j = 0; j < _resnets.Count; j++)
         {
             x = _resnets[j].Forward(x, time);
@@ -75,6 +76,7 @@ internal sealed class MiddleLevel : Module
 
     internal Tensor Forward(Tensor x, Tensor time, Tensor? context = null)
     {
+        using var region = OperatorProfile.Region(this);
         x = _first.Forward(x, time);
         x = _attention?.Forward(x, context) ?? x;
         return _second.Forward(x, time);
@@ -116,6 +118,7 @@ internal sealed class UpLevel : Module
 
     internal Tensor Forward(Tensor x, Tensor time, Stack<Tensor> skips, Tensor? context = null)
     {
+        using var region = OperatorProfile.Region(this);
         for (var j = 0; j < _resnets.Count; j++)
         {
             x = _resnets[j].Forward(Tensor.Cat([x, skips.Pop()], 1), time);

@@ -29,7 +29,11 @@ internal sealed class TimestepEmbedding : Module
         _second = Add("linear_2", new Linear(width, width));
     }
 
-    internal Tensor Forward(Tensor x) => _second.Forward(Functional.Silu(_first.Forward(x)));
+    internal Tensor Forward(Tensor x)
+    {
+        using var region = OperatorProfile.Region(this);
+        return _second.Forward(Functional.Silu(_first.Forward(x)));
+    }
 }
 
 /// <summary>Random Fourier features of log t (Song et al. 2021, score SDE); the weight is drawn once and not trained.</summary>
