@@ -5,6 +5,9 @@
 #include <c10/util/ThreadLocalDebugInfo.h>
 
 #include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <utility>
 
 namespace {
 
@@ -20,14 +23,32 @@ using total = totals<decltype(&c10::MemoryReportingInfoBase::reportMemoryUsage)>
 struct Meter final : c10::MemoryReportingInfoBase {
     std::atomic<int64_t> current{0}, peak{0};
 
-    void reportMemoryUsage(void*, int64_t size, total, total, c10::Device) override {
-        auto now = current.fetch_add(size) + size;
+    // libtorch finds the size of what is given back by its address, and forgets an address only while somebody counts: one that was
+    // taken under an earlier meter, given back behind it and taken again comes with the old size. So what was not taken here is not counted.
+    void reportMemoryUsage(void* address, int64_t size, total, total, c10::Device) override {
+        const auto change = change_of(address, size);
+        if (change == 0) return;
+        auto now = current.fetch_add(change) + change;
         auto most = peak.load();
         while (now > most && !peak.compare_exchange_weak(most, now)) {}
-        graft::profile_memory(size, now);
+        graft::profile_memory(change, now);
     }
 
     bool memoryProfilingEnabled() const override { return true; }
+
+private:
+    int64_t change_of(void* address, int64_t size) {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        if (size > 0) return size - std::exchange(live_[address], size);
+        const auto found = live_.find(address);
+        if (found == live_.end()) return 0;
+        const auto held = found->second;
+        live_.erase(found);
+        return -held;
+    }
+
+    std::mutex mutex_;
+    std::unordered_map<void*, int64_t> live_;
 };
 
 thread_local std::shared_ptr<Meter> meter;

@@ -30,6 +30,23 @@ public class AllocationMeterTests
     });
 
     [Fact]
+    public void What_an_earlier_meter_saw_made_is_not_taken_off_a_later_one() => TorchRuntime.Run(() =>
+    {
+        using var outer = new TensorScope();
+        Tensor[] Many(int edge) => [.. Enumerable.Range(0, 64).Select(_ => Tensor.Ones([edge]))];
+        Tensor[] seen;
+        using (new AllocationMeter())
+            seen = Many(1000);
+        foreach (var tensor in seen)
+            tensor.Dispose();
+        var older = Many(996); // the allocator rounds up: it gives the same addresses again
+        using var meter = new AllocationMeter();
+        foreach (var tensor in older)
+            tensor.Dispose();
+        meter.Read().ShouldBe((0, 0));
+    });
+
+    [Fact]
     public void A_backward_pass_counts_too() => TorchRuntime.Run(() =>
     {
         using var scope = new TensorScope();
