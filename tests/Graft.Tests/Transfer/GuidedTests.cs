@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Graft.Adapters;
 using Graft.Sampling;
 using Graft.Tests.Training;
@@ -87,6 +88,28 @@ public sealed class GuidedTests : IDisposable
         using var guided = method.Adapt(source, new TinyPictures(), new TrainingRun { Folder = _temporary["run"] });
         foreach (var stage in new[] { "classifier", "noise-aware-classifier", "guidance" })
             File.Exists(_temporary[$"run/{stage}/best.safetensors"]).ShouldBeTrue(stage);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Regularisers_have_no_say_in_when_h_is_stopped(bool byRatio)
+    {
+        using var source = TinyRun.Model();
+        var method = Method() with { DrawByRatio = byRatio, RatioLoss = RatioLoss.Logistic, CycleWeight = 1e6, ConsistencyWeight = 1e6 };
+        method = method with { Training = method.Training with { HeldOut = 0.34, ValidateEvery = 2, LearningRate = 1e-4 } };
+        using var guided = method.Adapt(source, new TinyPictures(), new TrainingRun { Folder = _temporary["run"] });
+        var readings = File.ReadLines(_temporary["run/guidance/log.jsonl"]).Select(l => JsonNode.Parse(l)!["validation"]).OfType<JsonNode>().Select(v => (double)v).ToList();
+        readings.Count.ShouldBe(2);
+        readings.ShouldAllBe(v => v > 0 && v < 100);
+    }
+
+    [Fact]
+    public void A_sampler_of_the_source_that_is_none_is_refused()
+    {
+        using var source = TinyRun.Model();
+        Should.Throw<InputException>(() => (Method() with { SourceSampler = "euler" }).Adapt(source, new TinyPictures())).Message.ShouldContain("euler");
+        Should.Throw<InputException>(() => (Method() with { SourceSampler = "dpm-solver-2" }).Adapt(source, new TinyPictures())).Message.ShouldContain("continuous");
     }
 
     [Theory]

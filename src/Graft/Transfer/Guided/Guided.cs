@@ -208,6 +208,7 @@ public sealed record Guided : TransferMethod
         Require(ClassifierNoise >= 0 && double.IsFinite(ClassifierNoise), "classifier_noise", "0 or more");
         Require(SourceCount is null or >= 2, "source_count", "2 or more");
         Require(SourceSampleSteps >= 1, "source_sample_steps", "1 or more");
+        _ = Sampler.Parse(SourceSampler, SourceSampleSteps);
 
         static void Require(bool condition, string name, string bound)
         {
