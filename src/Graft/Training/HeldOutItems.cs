@@ -22,9 +22,25 @@ internal static class HeldOutItems
         var held = Math.Max(1, (int)Math.Round(items.Count * options.HeldOut));
         if (held >= items.Count)
             throw new InputException($"held_out {options.HeldOut} leaves nothing to train on of {items.Count} {items.Noun()}: give more of them, or set it to 0.");
-        var order = new KeyedRandom(options.Seed, "training/held out").Permutation(0, items.Count);
+        var order = Order(items, options);
         return (items.Subset([.. order[held..].Order()]), items.Subset([.. order[..held].Order()]));
     }
+
+    /// <summary>One of several splits (cross-validation): every item is held out in one of them.</summary>
+    /// <param name="items">The set, of <paramref name="folds"/> items or more.</param>
+    /// <param name="options">The seed that chooses.</param>
+    /// <param name="fold">Which, from 0.</param>
+    /// <param name="folds">Of how many, 2 or more.</param>
+    internal static (ISampleSource Trained, ISampleSource Held) Fold(ISampleSource items, TrainingOptions options, int fold, int folds)
+    {
+        var order = Order(items, options);
+        return (Of(k => k % folds != fold), Of(k => k % folds == fold));
+
+        ISampleSource Of(Func<int, bool> chosen) => items.Subset([.. Enumerable.Range(0, items.Count).Where(chosen).Select(k => order[k]).Order()]);
+    }
+
+    private static int[] Order(ISampleSource items, TrainingOptions options) =>
+        new KeyedRandom(options.Seed, "training/held out").Permutation(0, items.Count);
 
     /// <summary>A validation: the mean of a loss over fixed draws of noise and time.</summary>
     /// <param name="batches">The held-out items.</param>

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Graft.Adapters;
+using Graft.Data;
 using Graft.Sampling;
 using Graft.Tests.Training;
 using Graft.Training;
@@ -105,6 +106,65 @@ public sealed class GuidedTests : IDisposable
     }
 
     [Fact]
+    public void Each_of_several_classifiers_is_stopped_by_its_own_share()
+    {
+        using var source = TinyRun.Model();
+        var method = Method() with { ClassifierFolds = 3, ClassifierOdds = 10 };
+        method = method with { Training = method.Training with { HeldOut = 0.34, ValidateEvery = 2 } };
+        using var guided = method.Adapt(source, new TinyPictures(), new TrainingRun { Folder = _temporary["run"] });
+        var readings = Enumerable.Range(1, 3).Select(k => File.ReadLines(_temporary[$"run/classifier-{k}/log.jsonl"])
+            .Select(l => JsonNode.Parse(l)!["validation"]).OfType<JsonNode>().Select(v => (double)v).First()).ToList();
+        readings.Distinct().Count().ShouldBe(3);
+    }
+
+    [Fact]
+    public void Several_classifiers_without_a_rule_to_stop_by_are_refused()
+    {
+        using var source = TinyRun.Model();
+        Should.Throw<InputException>(() => (Method() with { ClassifierFolds = 3 }).Adapt(source, new TinyPictures())).Message.ShouldContain("held_out");
+        var method = Method() with { ClassifierFolds = 1000 };
+        method = method with { Training = method.Training with { HeldOut = 0.34, ValidateEvery = 2 } };
+        Should.Throw<InputException>(() => method.Adapt(source, new TinyPictures())).Message.ShouldContain("at most as many");
+    }
+
+    [Fact]
+    public void Items_lie_as_far_apart_as_the_median_of_their_nearest_others()
+    {
+        var points = new SampleSet(new ItemShape(2), [0, 0, 1, 0, 3, 0], "a line"); // 1, 1 and 2 from the nearest other
+        Guided.Spacing(points).ShouldBe(1 / Math.Sqrt(2), 1e-12);
+        Should.Throw<InputException>(() => Guided.Spacing(points.Subset([0]))).Message.ShouldContain("classifier_noise");
+    }
+
+    [Fact]
+    public void Every_item_is_held_out_in_one_fold()
+    {
+        var held = new List<float>();
+        var items = new TinyPictures();
+        for (var k = 0; k < 3; k++)
+        {
+            var (trained, fold) = Graft.Training.HeldOutItems.Fold(items, new TrainingOptions { Seed = 5 }, k, 3);
+            (trained.Count + fold.Count).ShouldBe(items.Count);
+            var firsts = FirstNumbers(fold);
+            firsts.Intersect(FirstNumbers(trained)).ShouldBeEmpty();
+            held.AddRange(firsts);
+        }
+
+        held.Order().ShouldBe(FirstNumbers(items).Order());
+
+        static List<float> FirstNumbers(ISampleSource source)
+        {
+            var (numbers, item) = (new List<float>(), new float[source.ItemShape.Elements]);
+            for (var i = 0; i < source.Count; i++)
+            {
+                source.Read(i, item);
+                numbers.Add(item[0]);
+            }
+
+            return numbers;
+        }
+    }
+
+    [Fact]
     public void A_sampler_of_the_source_that_is_none_is_refused()
     {
         using var source = TinyRun.Model();
@@ -119,6 +179,9 @@ public sealed class GuidedTests : IDisposable
     [InlineData("log_ratio_limit", 0)]
     [InlineData("source_count", 1)]
     [InlineData("classifier_noise", -0.1)]
+    [InlineData("classifier_odds", 0)]
+    [InlineData("classifier_folds", 0)]
+    [InlineData("logistic_odds", double.NaN)]
     public void Options_out_of_range_are_refused(string option, double value)
     {
         using var source = TinyRun.Model();
@@ -128,6 +191,9 @@ public sealed class GuidedTests : IDisposable
             "consistency_weight" => Method() with { ConsistencyWeight = value },
             "scale" => Method() with { Scale = value },
             "classifier_noise" => Method() with { ClassifierNoise = value },
+            "classifier_folds" => Method() with { ClassifierFolds = (int)value },
+            "classifier_odds" => Method() with { ClassifierOdds = value },
+            "logistic_odds" => Method() with { LogisticOdds = value },
             "log_ratio_limit" => Method() with { LogRatioLimit = value },
             _ => Method() with { SourceCount = (int)value },
         };

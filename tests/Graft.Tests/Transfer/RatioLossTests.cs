@@ -27,22 +27,24 @@ public class RatioLossTests
     [Theory]
     [InlineData(RatioLoss.Ratio, 3.5)] // E[r] of 0.5, 2, 8
     [InlineData(RatioLoss.Logistic, 3.5)]
+    [InlineData(RatioLoss.Logistic, 3.5, 30)]
     [InlineData(RatioLoss.ItakuraSaito, 3.5)]
     [InlineData(RatioLoss.LogRatio, 2)] // exp E[log r]: below, by Jensen
-    public void What_each_form_finds_where_items_cannot_be_told_apart(RatioLoss form, double h) => TorchRuntime.Run(() =>
+    public void What_each_form_finds_where_items_cannot_be_told_apart(RatioLoss form, double h, double odds = 1) => TorchRuntime.Run(() =>
     {
         using var scope = new TensorScope();
         var log = Tensor.Full(Math.Log(h), [3], DType.Float64);
         log.RequiresGrad = true;
-        Autograd.Backward(RatioLosses.Regression(log, LogRatios(), form));
+        Autograd.Backward(RatioLosses.Regression(log, LogRatios(), form, odds));
         log.Grad!.Sum().Item().ShouldBe(0, 1e-12);
     });
 
     [Theory]
     [InlineData(RatioLoss.Ratio)]
     [InlineData(RatioLoss.Logistic)]
+    [InlineData(RatioLoss.Logistic, 30)]
     [InlineData(RatioLoss.ItakuraSaito)]
-    public void Items_drawn_by_their_ratio_give_the_same_gradient(RatioLoss form) => TorchRuntime.Run(() =>
+    public void Items_drawn_by_their_ratio_give_the_same_gradient(RatioLoss form, double odds = 1) => TorchRuntime.Run(() =>
     {
         using var scope = new TensorScope();
         double[] ratios = [1, 0, 3, 4];
@@ -50,9 +52,9 @@ public class RatioLossTests
         chosen.ShouldBe([0, 2, 3, 3]);
         chosen = [0, 2, 2, 2, 3, 3, 3, 3]; // each as often as its ratio says
         var drawn = Leaf();
-        Autograd.Backward(RatioLosses.Regression(drawn, Tensor.Cat([.. chosen.Select(i => drawn.Slice(0, i, i + 1))]), ratios.Average(), form));
+        Autograd.Backward(RatioLosses.Regression(drawn, Tensor.Cat([.. chosen.Select(i => drawn.Slice(0, i, i + 1))]), ratios.Average(), form, odds));
         var evenly = Leaf();
-        Autograd.Backward(RatioLosses.Regression(evenly, Tensor.From(ratios, 4).Log(), form));
+        Autograd.Backward(RatioLosses.Regression(evenly, Tensor.From(ratios, 4).Log(), form, odds));
         drawn.Grad!.ToArray<double>().ShouldBe(evenly.Grad!.ToArray<double>(), 1e-12);
 
         static Tensor Leaf()
@@ -84,6 +86,23 @@ public class RatioLossTests
         var (source, target) = (Tensor.From([-1.0, 0.5], 2), Tensor.From([2.0], 1));
         var due = 0.5 * (((Math.Log(1 + Math.Exp(-1)) + Math.Log(1 + Math.Exp(0.5))) / 2) + Math.Log(1 + Math.Exp(-2)));
         RatioLosses.Domain(source, target).Item().ShouldBe(due, 1e-12);
+        var four = ((4 * (Math.Log(1 + (Math.Exp(-1) / 4)) + Math.Log(1 + (Math.Exp(0.5) / 4))) / 2) + Math.Log(1 + (4 * Math.Exp(-2)))) / 5;
+        RatioLosses.Domain(source, target, 4).Item().ShouldBe(four, 1e-12);
+    });
+
+    [Theory]
+    [InlineData(0.1)]
+    [InlineData(1)]
+    [InlineData(30)]
+    public void Whatever_the_odds_the_domain_loss_finds_the_ratio(double odds) => TorchRuntime.Run(() =>
+    {
+        using var scope = new TensorScope();
+        // Of the source three items in four lie at the first place, of the target one in four: q/p is 1/3 and 3.
+        var places = Tensor.From([-Math.Log(3), Math.Log(3)], 2);
+        places.RequiresGrad = true;
+        var (first, second) = (places.Slice(0, 0, 1), places.Slice(0, 1, 2));
+        Autograd.Backward(RatioLosses.Domain(Tensor.Cat([first, first, first, second]), Tensor.Cat([first, second, second, second]), odds));
+        places.Grad!.ToArray<double>().ShouldBe([0, 0], 1e-12);
     });
 
     [Fact]

@@ -12,7 +12,7 @@ internal static class ClassifierStage
     private const string WeightsFile = "ratio.safetensors";
 
     internal static TrainingStage Create(
-        string name, RatioNetwork network, DomainBatches data, DomainBatches? validation, NoiseSchedule schedule, double blur, TrainingOptions options)
+        string name, RatioNetwork network, DomainBatches data, DomainBatches? validation, NoiseSchedule schedule, double blur, double odds, TrainingOptions options)
     {
         return new TrainingStage
         {
@@ -39,7 +39,7 @@ internal static class ClassifierStage
                 : blur > 0 ? batch.X0 + (batch.Noise * blur)
                 : batch.X0;
             var log = network.LogRatio(x, batch.T, batch.ClassLabels);
-            return (RatioLosses.Domain(DomainBatches.SourceOf(log), DomainBatches.TargetOf(log)), log);
+            return (RatioLosses.Domain(DomainBatches.SourceOf(log), DomainBatches.TargetOf(log), odds), log);
         }
     }
 }

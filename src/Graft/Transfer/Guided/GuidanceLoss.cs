@@ -32,7 +32,7 @@ internal sealed class GuidanceLoss(DiffusionModel model, RatioNetwork network, L
                 Tensor marginal;
                 using (Autograd.NoGrad())
                     marginal = Limited(noised(target.X, target.T, target.Labels));
-                var cycle = RatioLosses.Regression(log, marginal, options.RatioLoss);
+                var cycle = RatioLosses.Regression(log, marginal, options.RatioLoss, options.LogisticOdds);
                 (total, terms) = (total + (cycle * options.CycleWeight), [.. terms, ("cycle", cycle)]);
             }
 
@@ -56,12 +56,12 @@ internal sealed class GuidanceLoss(DiffusionModel model, RatioNetwork network, L
         var parts = PartsOf(meanRatio);
         var log = LogOf(Part.Of(batch, x, 0, parts));
         if (meanRatio is { } mean)
-            return RatioLosses.Regression(log, LogOf(Part.Of(batch, x, 2, parts)), mean, options.RatioLoss);
+            return RatioLosses.Regression(log, LogOf(Part.Of(batch, x, 2, parts)), mean, options.RatioLoss, options.LogisticOdds);
         var items = Part.Of(batch, batch.X0, 0, parts);
         Tensor ratio;
         using (Autograd.NoGrad())
             ratio = Limited(clean(items.X, items.T, items.Labels));
-        return RatioLosses.Regression(log, ratio, options.RatioLoss);
+        return RatioLosses.Regression(log, ratio, options.RatioLoss, options.LogisticOdds);
     }
 
     private static int PartsOf(double? meanRatio) => meanRatio is null ? 2 : 3;

@@ -1,5 +1,6 @@
 using Graft.Data;
 using Graft.Diffusion;
+using Graft.Evaluation;
 using Graft.Networks;
 using Graft.Recipes;
 using Graft.Sampling;
@@ -21,6 +22,7 @@ public sealed record Guided : TransferMethod
     private const int UsualItems = 10_000;
     private const int RecordingsAtATime = 32; // as graft sample draws them
     private const int UsualLarge = 1_000;
+    private const int LookedAt = 1_000;
 
     /// <summary>Makes the method with settings of its own: small networks, many steps.</summary>
     public Guided() => Training = new TrainingOptions { Steps = 2000, BatchSize = 256, LearningRate = 1e-3, EmaDecay = 0.99 };
@@ -56,10 +58,26 @@ public sealed record Guided : TransferMethod
     public double ClassifierWeightDecay { get; init; } = 0.1;
 
     /// <summary>
-    /// Standard deviation of the noise that the clean classifier's items get in training, in the items' own unit: it then tells apart the
-    /// two blurred densities, which a few items say better than the sharp ones. 0, the paper's, leaves them clean. Ours.
+    /// Noise that the clean classifier's items get in training, in multiples of the root mean square difference of a target item from its
+    /// nearest other (the median over items): it then tells apart the two blurred densities, which a few items say better than the sharp
+    /// ones, and the more there are, the less they are blurred. 0, the paper's, leaves them clean. Ours.
     /// </summary>
     public double ClassifierNoise { get; init; }
+
+    /// <summary>
+    /// Odds of the source against the target in both classifiers' class prior, whatever the batches hold: log q/p is what they give all the
+    /// same. Even odds, the paper's, leave the cross-entropy blind where the target lies, at large ratios. Ours.
+    /// </summary>
+    public double ClassifierOdds { get; init; } = 1;
+
+    /// <summary>
+    /// How many clean classifiers there are, each stopped by its own share of the target's items and trained on the rest; the mean of their
+    /// log ratios counts. All items then both train and stop. 1, the paper's: a single one, stopped by the items that are held out. Ours.
+    /// </summary>
+    public int ClassifierFolds { get; init; } = 1;
+
+    /// <summary>The same k of <see cref="RatioLoss.Logistic"/>, which h is fitted by.</summary>
+    public double LogisticOdds { get; init; } = 1;
 
     /// <summary>Width of the three networks (<see cref="RatioNetworkOptions"/>).</summary>
     public int HiddenChannels { get; init; } = 128;
@@ -104,9 +122,12 @@ public sealed record Guided : TransferMethod
                 throw new InputException($"The {target.Noun()} are {target.ItemShape} and the source makes {model.ItemShape}: they must be the same.");
             var ownItems = SourceData?.OpenFor(source) ?? Draw(source);
             var (own, ownHeld) = HeldOutItems.Split(ownItems, Training);
-            var data = new DomainBatches(own, trained, model.Schedule, Training, model.Device);
-            var validation = heldItems is null ? null : new DomainBatches(ownHeld!, heldItems, model.Schedule, Training with { Seed = ~Seed, Flip = false }, model.Device);
+            var data = Domains(own, trained);
+            var validation = heldItems is null ? null : HeldDomains(ownHeld!, heldItems);
+            if (ClassifierFolds > target.Count)
+                throw new InputException($"The option classifier_folds of {MethodName} is {ClassifierFolds} and there are {target.Count} {target.Noun()}: give at most as many folds.");
 
+            var blur = ClassifierNoise == 0 ? 0 : ClassifierNoise * Spacing(target);
             var stages = new List<TrainingStage>();
             var guidance = Network(model, timed: true, "guidance");
             model.Attach(TorchRuntime.Run(() => new GuidanceAttachment(guidance, Scale)));
@@ -118,9 +139,11 @@ public sealed record Guided : TransferMethod
             }
             else
             {
-                var classifier = Classifier("classifier", timed: false);
-                clean = (x, t, labels) => classifier.LogRatio(x, t, labels);
-                var aware = CycleWeight > 0 ? Classifier("noise-aware-classifier", timed: true) : null;
+                RatioNetwork[] classifiers = ClassifierFolds == 1
+                    ? [Classifier("classifier", timed: false, data, validation)]
+                    : [.. Enumerable.Range(0, ClassifierFolds).Select(k => Fold($"classifier-{k + 1}", HeldOutItems.Fold(target, Training, k, ClassifierFolds)))];
+                clean = (x, t, labels) => classifiers.Select(c => c.LogRatio(x, t, labels)).Aggregate((a, b) => a + b) * (1.0 / classifiers.Length);
+                var aware = CycleWeight > 0 ? Classifier("noise-aware-classifier", timed: true, data, validation) : null;
                 noised = (x, t, labels) => aware!.LogRatio(x, t, labels);
             }
 
@@ -150,11 +173,19 @@ public sealed record Guided : TransferMethod
                 return (byRatio, () => byRatio.MeanRatio);
             }
 
-            RatioNetwork Classifier(string name, bool timed)
+            RatioNetwork Fold(string name, (ISampleSource Trained, ISampleSource Held) items) =>
+                Classifier(name, timed: false, Domains(own, items.Trained), HeldDomains(ownHeld!, items.Held));
+
+            DomainBatches Domains(ISampleSource source, ISampleSource target) => new(source, target, model.Schedule, Training, model.Device);
+
+            DomainBatches HeldDomains(ISampleSource source, ISampleSource target) =>
+                new(source, target, model.Schedule, Training with { Seed = ~Seed, Flip = false }, model.Device);
+
+            RatioNetwork Classifier(string name, bool timed, DomainBatches data, DomainBatches? validation)
             {
                 var network = Network(model, timed, name);
                 helpers.Add(network);
-                stages.Add(ClassifierStage.Create(name, network, data, validation, model.Schedule, ClassifierNoise, Training with
+                stages.Add(ClassifierStage.Create(name, network, data, validation, model.Schedule, blur, ClassifierOdds, Training with
                 {
                     Steps = ClassifierSteps, WeightDecay = ClassifierWeightDecay, Decay = LearningRateDecay.Constant, SampleEvery = 0, MeterEvery = 0, StopWhenMemorised = null,
                 }));
@@ -177,6 +208,16 @@ public sealed record Guided : TransferMethod
             ? source.Sample(SourceCount ?? UsualLarge, sampler, Seed)
             : source.ItemShape.Rank == 1 ? source.SampleValues(SourceCount ?? UsualItems, sampler, Seed)
             : source.SampleValues(SourceCount ?? UsualLarge, sampler, Seed, batchSize: RecordingsAtATime);
+    }
+
+    /// <summary>Root mean square difference of an item from its nearest other, the median over (at most a thousand) items.</summary>
+    internal static double Spacing(ISampleSource items)
+    {
+        if (items.Count < 2)
+            throw new InputException($"The option classifier_noise of {MethodName} is in multiples of how far items lie from each other, and there is one: give more {items.Noun()}, or 0.");
+        var looked = items.Subset([.. Enumerable.Range(0, Math.Min(items.Count, LookedAt))]);
+        var nearest = NearestNeighbour.Search(looked, items, null, EuclideanDistance.Instance, own: [.. Enumerable.Range(0, looked.Count)]);
+        return Quantiles.Median(nearest.Select(n => n.Distance)) / Math.Sqrt(items.ItemShape.Elements);
     }
 
     private RatioNetwork Network(DiffusionModel model, bool timed, string purpose) => TorchRuntime.Run(() =>
@@ -206,6 +247,11 @@ public sealed record Guided : TransferMethod
         Require(ClassifierSteps >= 1, "classifier_steps", "1 or more");
         Require(ClassifierWeightDecay >= 0 && double.IsFinite(ClassifierWeightDecay), "classifier_weight_decay", "0 or more");
         Require(ClassifierNoise >= 0 && double.IsFinite(ClassifierNoise), "classifier_noise", "0 or more");
+        Require(ClassifierFolds >= 1, "classifier_folds", "1 or more");
+        if (ClassifierFolds > 1 && (Training.HeldOut == 0 || Training.ValidateEvery == 0))
+            throw new InputException($"The option classifier_folds of {MethodName} needs a rule to stop by: give training.held_out (of the source's items) and training.validate_every, or one fold.");
+        Require(ClassifierOdds > 0 && double.IsFinite(ClassifierOdds), "classifier_odds", "more than 0");
+        Require(LogisticOdds > 0 && double.IsFinite(LogisticOdds), "logistic_odds", "more than 0");
         Require(SourceCount is null or >= 2, "source_count", "2 or more");
         Require(SourceSampleSteps >= 1, "source_sample_steps", "1 or more");
         _ = Sampler.Parse(SourceSampler, SourceSampleSteps);

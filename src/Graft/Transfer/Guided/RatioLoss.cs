@@ -12,8 +12,8 @@ public enum RatioLoss
     LogRatio,
 
     /// <summary>
-    /// log(1 + h) + r·log(1 + 1/h), a Bregman divergence (Sugiyama et al. 2012, section 4.2) whose minimum is where (h − r)² has its own, with
-    /// gradients that never exceed 1 and r. Ours.
+    /// k·log(1 + h/k) + r·log(1 + k/h), a Bregman divergence (Sugiyama et al. 2012, section 4.2, of k = 1) whose minimum is where (h − r)² has
+    /// its own, with gradients that never exceed h and r. Beyond h = k it hardly tells one ratio from another. Ours.
     /// </summary>
     Logistic,
 
@@ -28,23 +28,28 @@ public enum RatioLoss
 public static class RatioLosses
 {
     /// <summary>
-    /// The domain classifier's binary cross-entropy, with as many items of each domain: then (1 − c)/c is q/p itself, and its logit's
-    /// negative is log q/p, which is what the network gives. Algorithms 1 (clean items) and 2 (noised ones).
+    /// The domain classifier's binary cross-entropy under a class prior, p(source) = k/(1 + k): then k·(1 − c)/c is q/p itself, and log q/p is
+    /// what the network gives, whatever k. Algorithms 1 (clean items) and 2 (noised ones), where k is 1. A larger k keeps the loss from
+    /// saturating where the ratio is large, and leads towards maximum likelihood of the target's items under p·r (Gutmann and Hyvärinen
+    /// 2012, section 2.3).
     /// </summary>
     /// <param name="source">log q/p that the network gives items of the source, [N].</param>
     /// <param name="target">The same of the target's, [N].</param>
-    public static Tensor Domain(Tensor source, Tensor target)
+    /// <param name="odds">k, more than 0.</param>
+    public static Tensor Domain(Tensor source, Tensor target, double odds = 1)
     {
         ArgumentNullException.ThrowIfNull(source);
         ArgumentNullException.ThrowIfNull(target);
-        return (Functional.LogSigmoid(-source).Mean() + Functional.LogSigmoid(target).Mean()) * -0.5;
+        var log = Math.Log(odds);
+        return ((Functional.LogSigmoid(log - source).Mean() * odds) + Functional.LogSigmoid(target - log).Mean()) * (-1 / (1 + odds));
     }
 
     /// <summary>The regression of log h on ratios.</summary>
     /// <param name="log">log h, [N].</param>
     /// <param name="logRatio">log r, [N]; nothing flows back into it.</param>
     /// <param name="form">Which.</param>
-    public static Tensor Regression(Tensor log, Tensor logRatio, RatioLoss form)
+    /// <param name="odds">k of <see cref="RatioLoss.Logistic"/>, more than 0.</param>
+    public static Tensor Regression(Tensor log, Tensor logRatio, RatioLoss form, double odds = 1)
     {
         ArgumentNullException.ThrowIfNull(log);
         ArgumentNullException.ThrowIfNull(logRatio);
@@ -54,7 +59,7 @@ public static class RatioLosses
             RatioLoss.Ratio => (log.Exp() - due.Exp()).Square().Mean(),
             RatioLoss.LogRatio => (log - due).Square().Mean(),
             RatioLoss.ItakuraSaito => ((due - log).Exp() + log).Mean(),
-            _ => (Functional.LogSigmoid(-log) + (due.Exp() * Functional.LogSigmoid(log))).Mean() * -1.0,
+            _ => ((Functional.LogSigmoid(Math.Log(odds) - log) * odds) + (due.Exp() * Functional.LogSigmoid(log - Math.Log(odds)))).Mean() * -1.0,
         };
     }
 
@@ -63,8 +68,9 @@ public static class RatioLosses
     /// <param name="logByRatio">log h of items of the source that were drawn by r, [N].</param>
     /// <param name="meanRatio">E_p[r].</param>
     /// <param name="form">Which; <see cref="RatioLoss.LogRatio"/> is not linear in r and has no such form.</param>
+    /// <param name="odds">k of <see cref="RatioLoss.Logistic"/>, more than 0.</param>
     /// <exception cref="ArgumentException">It is that one.</exception>
-    public static Tensor Regression(Tensor log, Tensor logByRatio, double meanRatio, RatioLoss form)
+    public static Tensor Regression(Tensor log, Tensor logByRatio, double meanRatio, RatioLoss form, double odds = 1)
     {
         ArgumentNullException.ThrowIfNull(log);
         ArgumentNullException.ThrowIfNull(logByRatio);
@@ -72,7 +78,8 @@ public static class RatioLosses
         {
             RatioLoss.Ratio => log.Exp().Square().Mean() - (logByRatio.Exp().Mean() * (2 * meanRatio)),
             RatioLoss.ItakuraSaito => log.Mean() + ((-logByRatio).Exp().Mean() * meanRatio),
-            RatioLoss.Logistic => (Functional.LogSigmoid(-log).Mean() + (Functional.LogSigmoid(logByRatio).Mean() * meanRatio)) * -1.0,
+            RatioLoss.Logistic => ((Functional.LogSigmoid(Math.Log(odds) - log).Mean() * odds)
+                + (Functional.LogSigmoid(logByRatio - Math.Log(odds)).Mean() * meanRatio)) * -1.0,
             _ => throw new ArgumentException("The loss log_ratio is not linear in the ratio.", nameof(form)),
         };
     }
