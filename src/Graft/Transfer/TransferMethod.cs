@@ -49,8 +49,9 @@ public abstract record TransferMethod
     /// <summary>Sets the method up. The source is not changed.</summary>
     /// <param name="source">The pretrained model.</param>
     /// <param name="target">The few samples of the new domain, of the source's shape.</param>
+    /// <param name="run">Told of what takes long, and stops it.</param>
     /// <exception cref="InputException">Options, source and target do not fit together.</exception>
-    public abstract Adaptation Prepare(DiffusionModel source, ISampleSource target);
+    public abstract Adaptation Prepare(DiffusionModel source, ISampleSource target, TrainingRun? run = null);
 
     /// <summary>Adapts in memory: no folder, no checkpoints.</summary>
     /// <param name="source">The pretrained model; it is not changed.</param>
@@ -70,7 +71,7 @@ public abstract record TransferMethod
     public DiffusionModel Adapt(DiffusionModel source, ISampleSource target, TrainingRun run)
     {
         Training.Validate();
-        var adaptation = Prepare(source, target);
+        var adaptation = Prepare(source, target, run);
         var (model, stages) = adaptation;
         model.Learns(target);
         try

@@ -3,8 +3,10 @@ using Graft.Adapters;
 using Graft.Data;
 using Graft.Sampling;
 using Graft.Tests.Training;
+using Graft.Torch;
 using Graft.Training;
 using Graft.Transfer;
+using Graft.Transfer.GuidedParts;
 
 namespace Graft.Tests.Transfer;
 
@@ -103,6 +105,33 @@ public sealed class GuidedTests : IDisposable
         var readings = File.ReadLines(_temporary["run/guidance/log.jsonl"]).Select(l => JsonNode.Parse(l)!["validation"]).OfType<JsonNode>().Select(v => (double)v).ToList();
         readings.Count.ShouldBe(2);
         readings.ShouldAllBe(v => v > 0 && v < 100);
+    }
+
+    [Fact]
+    public void What_is_drawn_from_a_source_is_drawn_once_for_equal_settings()
+    {
+        using var source = TinyRun.Model();
+        var run = new TrainingRun();
+        var first = SourceDraws.Of(source, 4, Sampler.Ddim(2), 0, run);
+        SourceDraws.Of(source, 4, Sampler.Ddim(2), 0, run).ShouldBeSameAs(first);
+        SourceDraws.Of(source, 4, Sampler.Ddim(3), 0, run).ShouldNotBeSameAs(first);
+        var other = SourceDraws.Of(source, 4, Sampler.Ddim(2), 1, run);
+        other.ShouldNotBeSameAs(first);
+        TorchRuntime.Run(() =>
+        {
+            using var mode = Autograd.NoGrad();
+            source.Parameters().First().Value.CopyFrom(source.Parameters().First().Value * 0.0);
+        });
+        SourceDraws.Of(source, 4, Sampler.Ddim(2), 1, run).ShouldNotBeSameAs(other);
+    }
+
+    [Fact]
+    public void Drawing_from_a_source_can_be_stopped()
+    {
+        using var source = TinyRun.Model();
+        using var stop = new CancellationTokenSource();
+        stop.Cancel();
+        Should.Throw<OperationCanceledException>(() => Method().Adapt(source, new TinyPictures(), new TrainingRun { CancellationToken = stop.Token }));
     }
 
     [Fact]

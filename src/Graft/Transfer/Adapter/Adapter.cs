@@ -21,7 +21,7 @@ public sealed record Adapter : TransferMethod
     public int Width { get; init; } = 8;
 
     /// <inheritdoc/>
-    public override Adaptation Prepare(DiffusionModel source, ISampleSource target)
+    public override Adaptation Prepare(DiffusionModel source, ISampleSource target, TrainingRun? run = null)
     {
         if (Width is < 1 or > LargestWidth)
             throw new InputException($"The option width is {Width}: give 1 to {LargestWidth}.");

@@ -57,7 +57,7 @@ public sealed record ConditionTuning : TransferMethod
     public long Expansion { get; init; } = 1;
 
     /// <inheritdoc/>
-    public override Adaptation Prepare(DiffusionModel source, ISampleSource target)
+    public override Adaptation Prepare(DiffusionModel source, ISampleSource target, TrainingRun? run = null)
     {
         if (Heads is < 1 or > AnlLayout.LargestHeads)
             throw new InputException($"The option heads is {Heads}: give 1 to {AnlLayout.LargestHeads}.");

@@ -17,7 +17,7 @@ public sealed record Finetune : TransferMethod
     public IReadOnlyList<string> Trainable { get; init; } = ["*"];
 
     /// <inheritdoc/>
-    public override Adaptation Prepare(DiffusionModel source, ISampleSource target)
+    public override Adaptation Prepare(DiffusionModel source, ISampleSource target, TrainingRun? run = null)
     {
         var model = source.Clone();
         try

@@ -20,7 +20,6 @@ public sealed record Guided : TransferMethod
     internal const string MethodName = "tgdp";
     private const double LargestLimit = 50;
     private const int UsualItems = 10_000;
-    private const int RecordingsAtATime = 32; // as graft sample draws them
     private const int UsualLarge = 1_000;
     private const int LookedAt = 1_000;
 
@@ -106,11 +105,14 @@ public sealed record Guided : TransferMethod
     /// <summary>Its steps.</summary>
     public int SourceSampleSteps { get; init; } = 50;
 
+    /// <summary>Their seed, whatever that of the training: drawn items stand for the source's own, which do not change either.</summary>
+    public long SourceSeed { get; init; }
+
     /// <summary>The ratio in closed form in place of the classifiers': what the rest of the method loses by itself. Mixtures only.</summary>
     public KnownRatio? KnownRatio { get; init; }
 
     /// <inheritdoc/>
-    public override Adaptation Prepare(DiffusionModel source, ISampleSource target)
+    public override Adaptation Prepare(DiffusionModel source, ISampleSource target, TrainingRun? run = null)
     {
         Validate();
         var model = source.Clone();
@@ -120,7 +122,7 @@ public sealed record Guided : TransferMethod
             var (trained, heldItems) = HeldOutItems.Split(target, Training);
             if (trained.ItemShape != model.ItemShape)
                 throw new InputException($"The {target.Noun()} are {target.ItemShape} and the source makes {model.ItemShape}: they must be the same.");
-            var ownItems = SourceData?.OpenFor(source) ?? Draw(source);
+            var ownItems = SourceData?.OpenFor(source) ?? Draw(source, run ?? new TrainingRun());
             var (own, ownHeld) = HeldOutItems.Split(ownItems, Training);
             var data = Domains(own, trained);
             var validation = heldItems is null ? null : HeldDomains(ownHeld!, heldItems);
@@ -201,13 +203,10 @@ public sealed record Guided : TransferMethod
         }
     }
 
-    private ISampleSource Draw(DiffusionModel source)
+    private ISampleSource Draw(DiffusionModel source, TrainingRun run)
     {
-        var sampler = Sampler.Parse(SourceSampler, Math.Min(SourceSampleSteps, source.Schedule.Count));
-        return source.MakesPictures
-            ? source.Sample(SourceCount ?? UsualLarge, sampler, Seed)
-            : source.ItemShape.Rank == 1 ? source.SampleValues(SourceCount ?? UsualItems, sampler, Seed)
-            : source.SampleValues(SourceCount ?? UsualLarge, sampler, Seed, batchSize: RecordingsAtATime);
+        var count = SourceCount ?? (!source.MakesPictures && source.ItemShape.Rank == 1 ? UsualItems : UsualLarge);
+        return SourceDraws.Of(source, count, Sampler.Parse(SourceSampler, Math.Min(SourceSampleSteps, source.Schedule.Count)), SourceSeed, run);
     }
 
     /// <summary>Root mean square difference of an item from its nearest other, the median over (at most a thousand) items.</summary>

@@ -32,7 +32,7 @@ public sealed record Lora : TransferMethod
     public IReadOnlyList<string>? Targets { get; init; }
 
     /// <inheritdoc/>
-    public override Adaptation Prepare(DiffusionModel source, ISampleSource target)
+    public override Adaptation Prepare(DiffusionModel source, ISampleSource target, TrainingRun? run = null)
     {
         if (Rank is < 1 or > LargestRank)
             throw new InputException($"The option rank is {Rank}: give 1 to {LargestRank}.");

@@ -53,7 +53,7 @@ public sealed record PairwiseAdaptation : TransferMethod
     public double SmallestSignal { get; init; } = 0.006;
 
     /// <inheritdoc/>
-    public override Adaptation Prepare(DiffusionModel source, ISampleSource target)
+    public override Adaptation Prepare(DiffusionModel source, ISampleSource target, TrainingRun? run = null)
     {
         _ = target.Pictures($"{Name} holds the fine detail of samples to that of");
         var weights = Weights();

@@ -12,7 +12,7 @@ public sealed record Scratch : TransferMethod
     public override string Name => MethodName;
 
     /// <inheritdoc/>
-    public override Adaptation Prepare(DiffusionModel source, ISampleSource target)
+    public override Adaptation Prepare(DiffusionModel source, ISampleSource target, TrainingRun? run = null)
     {
         var model = source.Clone();
         try
