@@ -194,6 +194,18 @@ public sealed class GuidedTests : IDisposable
     }
 
     [Fact]
+    public void Guidance_that_is_not_stopped_takes_all_its_steps()
+    {
+        using var source = TinyRun.Model();
+        var method = Method() with { StopGuidance = false };
+        method = method with { Training = method.Training with { Steps = 9, HeldOut = 0.34, ValidateEvery = 1, Patience = 1, LearningRate = 10 } };
+        using var guided = method.Adapt(source, new TinyPictures(), new TrainingRun { Folder = _temporary["run"] });
+        File.ReadLines(_temporary["run/guidance/log.jsonl"]).Count().ShouldBe(9);
+        File.ReadAllText(_temporary["run/guidance/log.jsonl"]).ShouldNotContain("validation");
+        File.ReadAllText(_temporary["run/classifier/log.jsonl"]).ShouldContain("validation");
+    }
+
+    [Fact]
     public void A_sampler_of_the_source_that_is_none_is_refused()
     {
         using var source = TinyRun.Model();

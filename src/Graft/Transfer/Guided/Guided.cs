@@ -78,6 +78,12 @@ public sealed record Guided : TransferMethod
     /// <summary>The same k of <see cref="RatioLoss.Logistic"/>, which h is fitted by.</summary>
     public double LogisticOdds { get; init; } = 1;
 
+    /// <summary>
+    /// Whether h is stopped by L_guidance on held-out items of the source. Drawn items can be so many that h need not be stopped, while those of
+    /// the held-out ones that lie where the target does stay few, and stop it by chance; the classifiers are stopped either way.
+    /// </summary>
+    public bool StopGuidance { get; init; } = true;
+
     /// <summary>Width of the three networks (<see cref="RatioNetworkOptions"/>).</summary>
     public int HiddenChannels { get; init; } = 128;
 
@@ -158,9 +164,10 @@ public sealed record Guided : TransferMethod
                 Network = guidance,
                 Trainable = [.. guidance.Parameters()],
                 Data = batches,
+                Options = StopGuidance ? null : Training with { HeldOut = 0, ValidateEvery = 0, Patience = 0 },
                 Loss = batch => terms.Of(batch, meanRatio()),
                 // The regularisers have a say in training. They would in stopping, too, and there the few held-out target items would outvote the source's many.
-                Validate = validation is null ? null : HeldOutItems.Mean(heldBatches!, Training, batch => terms.Regression(batch, heldMeanRatio!())),
+                Validate = validation is null || !StopGuidance ? null : HeldOutItems.Mean(heldBatches!, Training, batch => terms.Regression(batch, heldMeanRatio!())),
                 Save = model.Save,
                 HoldsModel = DiffusionModel.Is,
                 Meter = TrainingMeter.Of(model, trained, Training, Sampler.Ddim(Math.Min(Training.SampleSteps, model.Schedule.Count))),
