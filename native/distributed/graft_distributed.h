@@ -31,6 +31,14 @@ GRAFT_API int32_t graft_group_broadcast(graft_group group, graft_tensor tensor, 
 GRAFT_API int32_t graft_group_all_gather(graft_group group, graft_tensor tensor, const graft_tensor* results, int32_t count);
 GRAFT_API int32_t graft_group_barrier(graft_group group);
 
+// Gradients, summed in buckets while a backward pass goes on. A parameter must require gradients. bucket_of: the bucket of each, from 0 in
+// the order in which their sums begin, the same in every process; those of one bucket are of one type.
+typedef struct graft_reducer_t* graft_reducer;
+GRAFT_API graft_reducer graft_reducer_create(graft_group group, const graft_tensor* parameters, const int32_t* bucket_of, int32_t count);
+GRAFT_API void graft_reducer_destroy(graft_reducer reducer);  // before its group
+GRAFT_API int32_t graft_reducer_begin(graft_reducer reducer);   // the next backward pass makes the gradients final
+GRAFT_API int32_t graft_reducer_finish(graft_reducer reducer);  // waits; every gradient is then the sum, of one that no process has zeros
+
 #ifdef __cplusplus
 }
 #endif

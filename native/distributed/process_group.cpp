@@ -1,14 +1,11 @@
-#include "graft_distributed.h"
+#include "group.h"
 
 #include <cstdlib>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
-#include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 #ifdef USE_C10D_NCCL
 #include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
 #endif
-
-#include "internal.h"
 
 namespace graft {
 
@@ -19,21 +16,6 @@ std::string& last_error() {
 }
 
 namespace {
-
-// From 2.0 on a group holds backends; before, it is one. Only this file knows.
-#if TORCH_VERSION_MAJOR >= 2
-using Engine = c10d::Backend;
-#else
-using Engine = c10d::ProcessGroup;
-#endif
-using Work = c10::intrusive_ptr<c10d::Work>;
-
-struct Group {
-    c10::intrusive_ptr<c10d::Store> store;  // whoever serves it does so as long as this lives
-    c10::intrusive_ptr<Engine> engine;
-};
-
-Group& of(graft_group group) { return *reinterpret_cast<Group*>(group); }
 
 c10::intrusive_ptr<Engine> make_engine(const std::string& backend, const c10::intrusive_ptr<c10d::Store>& store, int rank, int size,
                                        std::chrono::milliseconds timeout) {
@@ -53,22 +35,6 @@ c10::intrusive_ptr<Engine> make_engine(const std::string& backend, const c10::in
     }
 #endif
     throw std::invalid_argument("the backend " + backend + " was not built into this library");
-}
-
-// Like guarded, and tells a process that was lost from what is wrong with a call.
-template <class F>
-int32_t collective(F&& f) noexcept {
-    return guarded(
-        [&]() -> int32_t {
-            try {
-                f();
-                return 0;
-            } catch (const ::gloo::IoException& e) {  // closed connections and timeouts
-                last_error() = e.what();
-                return GRAFT_LOST;
-            }
-        },
-        GRAFT_FAILED);
 }
 
 at::Tensor contiguous(graft_tensor handle) {

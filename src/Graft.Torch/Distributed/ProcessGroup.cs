@@ -95,7 +95,7 @@ public sealed unsafe class ProcessGroup : IDisposable
         throw new ProcessLostException($"Another of the {Size} processes ended or does not answer ({reason}).");
     }
 
-    private nint Handle
+    internal nint Handle
     {
         get
         {
@@ -105,7 +105,7 @@ public sealed unsafe class ProcessGroup : IDisposable
     }
 
     /// <summary>The first line of c10d's own words: the rest are addresses in its code.</summary>
-    private static string LastError()
+    internal static string LastError()
     {
         var text = Marshal.PtrToStringUTF8((nint)NativeDistributed.graft_distributed_last_error()) ?? "an unknown native error";
         return text.Split('\n')[0].Trim().TrimEnd('.');

@@ -32,4 +32,16 @@ internal static unsafe partial class NativeDistributed
 
     [LibraryImport(Library)]
     internal static partial int graft_group_barrier(nint group);
+
+    [LibraryImport(Library)]
+    internal static partial nint graft_reducer_create(nint group, nint* parameters, int* bucketOf, int count);
+
+    [LibraryImport(Library)]
+    internal static partial void graft_reducer_destroy(nint reducer);
+
+    [LibraryImport(Library)]
+    internal static partial int graft_reducer_begin(nint reducer);
+
+    [LibraryImport(Library)]
+    internal static partial int graft_reducer_finish(nint reducer);
 }

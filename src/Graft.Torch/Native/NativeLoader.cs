@@ -39,6 +39,8 @@ internal static partial class NativeLoader
                 _ = setenv(name, threads.ToString(), 1);
             if (BlasCore is { } core)
                 _ = setenv(CoreVariable, core, 0);
+            if (Environment.GetEnvironmentVariable("WORLD_SIZE") is not null)
+                _ = setenv("GLOG_minloglevel", "3", 0); // c10d also throws what it logs, and a message is one line
             NativeLibrary.SetDllImportResolver(typeof(NativeMethods).Assembly, Resolve);
         }
     }

@@ -9,9 +9,10 @@ namespace Graft.Training;
 /// gradients are summed over the processes, so that all take the same step. Without a group, the one process has the whole share, and
 /// nothing here does anything.
 /// </summary>
-internal sealed class DataParallel(ProcessGroup? group)
+internal sealed class DataParallel(ProcessGroup? group) : IDisposable
 {
-    private const int BucketBytes = 25 << 20; // of PyTorch's DDP
+    private IReadOnlyList<NamedTensor> _parameters = [];
+    private GradientReducer? _reducer;
     private bool _stop;
 
     /// <summary>Number of this process, from 0.</summary>
@@ -82,64 +83,49 @@ internal sealed class DataParallel(ProcessGroup? group)
         }
     }
 
-    /// <summary>Sums a step's gradients over the processes, in buckets, and with them its loss, its terms and the wish to stop.</summary>
-    /// <param name="parameters">What is trained: the same everywhere. One that has a gradient nowhere is left without.</param>
+    /// <summary>Watches what is trained, which is the same in every process and requires gradients.</summary>
+    internal void Watch(IReadOnlyList<NamedTensor> parameters)
+    {
+        _parameters = parameters;
+        _reducer = group is null ? null : new GradientReducer(group, [.. parameters.Select(p => p.Value)]);
+    }
+
+    /// <summary>Says that the next backward pass is a step's last here: sums of gradients begin while it goes on.</summary>
+    internal void BeforeLastBackward() => _reducer?.Begin();
+
+    /// <summary>Waits for the sums of a step's gradients, and sums its loss, its terms and the wish to stop.</summary>
     /// <param name="loss">This process's share of the loss.</param>
     /// <param name="terms">Its share of the terms, whose sums take their place.</param>
     /// <param name="token">Whether the run is to stop.</param>
     /// <returns>The loss.</returns>
     /// <exception cref="ProcessLostException">Another process ended; nothing has been changed but gradients.</exception>
-    internal double Sum(IReadOnlyList<NamedTensor> parameters, double loss, List<(string Name, double Value)> terms, CancellationToken token)
+    internal double Sum(double loss, List<(string Name, double Value)> terms, CancellationToken token)
     {
-        if (group is null)
+        if (group is null || _reducer is null)
             return loss;
-        using var mode = Autograd.NoGrad();
         using var scope = new TensorScope();
-        var gradients = parameters.Select(p => p.Value.Grad).ToArray();
-        double[] own = [loss, token.IsCancellationRequested ? 1 : 0, .. terms.Select(t => t.Value), .. gradients.Select(g => g is null ? 0.0 : 1.0)];
+        // A parameter that no process has a gradient of is left alone by the optimiser, as in one process.
+        double[] own = [loss, token.IsCancellationRequested ? 1 : 0, .. terms.Select(t => t.Value), .. _parameters.Select(p => p.Value.Grad is null ? 0.0 : 1.0)];
         var numbers = Tensor.From(own, [own.Length]).To(group.Device);
-        var waiting = new List<CollectiveWork> { group.AllReduce(numbers) };
-        var buckets = new List<(Tensor Sum, int First, int Last)>();
-        foreach (var (first, last) in Buckets(parameters))
-        {
-            // While one bucket is on its way, the next is put together.
-            var bucket = Tensor.Cat([.. Enumerable.Range(first, last - first).Select(i => (gradients[i] ?? Tensor.Zeros(parameters[i].Value.Shape.ToArray(), parameters[i].Value.Type, parameters[i].Value.Device)).Reshape(-1))]);
-            buckets.Add((bucket, first, last));
-            waiting.Add(group.AllReduce(bucket));
-        }
-
-        foreach (var work in waiting)
-            work.Wait();
+        _reducer.Finish();
+        group.AllReduce(numbers).Wait();
         var sums = numbers.ToArray<double>();
-        foreach (var (sum, first, last) in buckets)
-            Scatter(sum, parameters, first, last, sums.AsSpan(2 + terms.Count));
         _stop = sums[1] > 0;
         for (var i = 0; i < terms.Count; i++)
             terms[i] = terms[i] with { Value = sums[2 + i] };
+        foreach (var ((_, value), has) in _parameters.Zip(sums.Skip(2 + terms.Count)))
+        {
+            if (has == 0)
+                value.Grad = null;
+        }
+
         return sums[0];
     }
 
-    /// <summary>Neighbours of one type, in the order in which a backward pass finishes them: the last first.</summary>
-    private static IEnumerable<(int First, int Last)> Buckets(IReadOnlyList<NamedTensor> parameters)
+    /// <inheritdoc/>
+    public void Dispose()
     {
-        for (int last = parameters.Count, first; last > 0; last = first)
-        {
-            var bytes = 0L;
-            for (first = last; first > 0 && (bytes == 0 || bytes < BucketBytes) && parameters[first - 1].Value.Type == parameters[last - 1].Value.Type; first--)
-                bytes += parameters[first - 1].Value.Count * parameters[first - 1].Value.Type.Size();
-            yield return (first, last);
-        }
-    }
-
-    private static void Scatter(Tensor sum, IReadOnlyList<NamedTensor> parameters, int first, int last, ReadOnlySpan<double> present)
-    {
-        var offset = 0L;
-        for (var i = first; i < last; i++)
-        {
-            var value = parameters[i].Value;
-            var end = offset + value.Count;
-            value.Grad = present[i] > 0 ? sum.Slice(0, offset, end).Reshape(value.Shape.ToArray()) : null;
-            offset = end;
-        }
+        _reducer?.Dispose();
+        _reducer = null;
     }
 }

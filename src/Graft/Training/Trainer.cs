@@ -73,6 +73,8 @@ public sealed class Trainer
             _run.Logger.LogWarning("{Warning}", _stage.Warning);
         foreach (var (_, value) in _stage.Trainable)
             value.RequiresGrad = true;
+        using var processes = _processes;
+        processes.Watch(_stage.Trainable);
         using var optimiser = new AdamW(_stage.Trainable, _options.Optimiser, average: _options.EmaDecay > 0);
         var checkpoints = _run.Folder is null ? null : new Checkpoints(_run.Folder);
         _processes.Check(Identity());
@@ -167,10 +169,10 @@ public sealed class Trainer
             if (_processes.ShouldStop(_run.CancellationToken))
                 throw new TrainingStoppedException($"Stopped after step {step} of {_options.Steps}; {Save(step, optimiser, checkpoints, log)}.", _run.CancellationToken);
 
-            var (loss, terms) = TrainingStep.Accumulate(_stage, _options, step, _processes.Rank, _processes.Size);
+            var (loss, terms) = TrainingStep.Accumulate(_stage, _options, step, _processes);
             try
             {
-                loss = _processes.Sum(_stage.Trainable, loss, terms, _run.CancellationToken);
+                loss = _processes.Sum(loss, terms, _run.CancellationToken);
             }
             catch (ProcessLostException e)
             {

@@ -9,11 +9,11 @@ internal static class TrainingStep
     /// <param name="stage">What is trained.</param>
     /// <param name="options">Batch size, accumulation, seed.</param>
     /// <param name="step">From 0.</param>
-    /// <param name="rank">Which of several processes works: on every <paramref name="size"/>-th part.</param>
-    /// <param name="size">How many do.</param>
+    /// <param name="processes">Of several processes, this one's share: every so many-th part. Not given: all parts.</param>
     /// <returns>The loss and its terms, means over the parts; of one of several processes its share of them.</returns>
-    internal static (double Loss, List<(string Name, double Value)> Terms) Accumulate(TrainingStage stage, TrainingOptions options, long step, int rank = 0, int size = 1)
+    internal static (double Loss, List<(string Name, double Value)> Terms) Accumulate(TrainingStage stage, TrainingOptions options, long step, DataParallel? processes = null)
     {
+        var (rank, size) = (processes?.Rank ?? 0, processes?.Size ?? 1);
         var parts = options.Accumulation;
         var count = options.BatchSize / parts;
         var total = 0.0;
@@ -29,6 +29,8 @@ internal static class TrainingStep
             var batch = stage.Data.Read(step, items);
             stage.Network.BeginBatch(options.Seed, step, items);
             var loss = stage.Loss(batch);
+            if (part + size >= parts)
+                processes?.BeforeLastBackward();
             Autograd.Backward(parts == 1 ? loss.Total : loss.Total * (1.0 / parts));
             total += loss.Total.Detach().Item() / parts;
             for (var i = 0; i < (loss.Terms?.Length ?? 0); i++)
