@@ -74,7 +74,9 @@ internal sealed partial class Launcher : IDisposable
         // Of several that ended badly, those that only lost another are not to blame; what all of them refuse, the first one has said.
         var blamed = ended.OrderBy(w => w == _workers[0] ? 0 : 1).FirstOrDefault(w => w.ExitCode is not (0 or StoppedCode or Processes.LostCode))
             ?? ended.FirstOrDefault(w => w.ExitCode != 0);
-        return blamed is null or { ExitCode: StoppedCode } ? blamed?.ExitCode ?? 0 : Explain(blamed);
+        return blamed is null ? 0
+            : blamed.ExitCode == StoppedCode || (blamed.ExitCode == Processes.LostCode && token.IsCancellationRequested) ? StoppedCode
+            : Explain(blamed);
     }
 
     /// <inheritdoc/>

@@ -97,9 +97,25 @@ public sealed class LaunchTests : IDisposable
         Model();
         Refused("2 processes share the parts of a batch, and accumulation 1 makes 1 of them", [.. Launch("no", 4), "--set", "training.accumulation=1"]);
         Refused("The folder", Launch("model", 4)); // the first process's own message, once
-        Refused("`graft launch` runs adapt or pretrain, not 'compare'", "launch", "--processes", "2", "--", "compare", "recipe.yaml");
+        Refused("`graft launch` runs adapt, pretrain or sample, not 'compare'", "launch", "--processes", "2", "--", "compare", "recipe.yaml");
         Refused("--processes must be from 1", "launch", "--processes", "0", "--", "adapt");
         Directory.Exists(_temporary["no"]).ShouldBeFalse();
+    }
+
+    [DistributedFact]
+    public void Samples_of_two_processes_are_those_of_one_with_the_same_batches()
+    {
+        Model();
+        Draw("one").Code.ShouldBe(0);
+        var (code, output, errors) = Draw("two", "launch", "--processes", "2", "--");
+        code.ShouldBe(0, string.Join('\n', errors));
+        output.ShouldStartWith("7 pictures are in");
+        Files("two").ShouldBe(Files("one"));
+        foreach (var file in Files("one"))
+            File.ReadAllBytes(_temporary[$"two/{file}"]).ShouldBe(File.ReadAllBytes(_temporary[$"one/{file}"]), file);
+
+        (int Code, string Output, string[] Errors) Draw(string folder, params string[] before) => GraftProgram.Run(
+            [.. before, "sample", _temporary["model"], "-n", "7", "--batch-size", "3", "--steps", "3", "--sampler", "ddpm", "--device", "cpu", "--out", _temporary[folder]]);
     }
 
     [Fact]
