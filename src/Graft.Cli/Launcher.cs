@@ -4,7 +4,6 @@ using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using Graft.Cli.Commands;
-using Graft.Torch;
 
 namespace Graft.Cli;
 

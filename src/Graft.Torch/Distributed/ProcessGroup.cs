@@ -76,6 +76,10 @@ public sealed unsafe class ProcessGroup : IDisposable
     /// <exception cref="ProcessLostException">Another process ended, or did not answer in time.</exception>
     public void Barrier() => Check(NativeDistributed.graft_group_barrier(Handle));
 
+    /// <summary>Watches parameters, whose gradients it then sums over the processes.</summary>
+    /// <inheritdoc cref="GradientReducer(ProcessGroup, IReadOnlyList{Tensor})"/>
+    public GradientReducer Watch(IReadOnlyList<Tensor> parameters) => new(this, parameters);
+
     /// <summary>Leaves the group. After a process was lost nothing is released: what waits for it cannot be taken back, and the program ends.</summary>
     public void Dispose()
     {

@@ -9,7 +9,7 @@ namespace Graft.Training;
 /// gradients are summed over the processes, so that all take the same step. Without a group, the one process has the whole share, and
 /// nothing here does anything.
 /// </summary>
-internal sealed class DataParallel(ProcessGroup? group) : IDisposable
+internal sealed class DataParallel(ProcessGroup? group)
 {
     private IReadOnlyList<NamedTensor> _parameters = [];
     private GradientReducer? _reducer;
@@ -83,11 +83,11 @@ internal sealed class DataParallel(ProcessGroup? group) : IDisposable
         }
     }
 
-    /// <summary>Watches what is trained, which is the same in every process and requires gradients.</summary>
-    internal void Watch(IReadOnlyList<NamedTensor> parameters)
+    /// <summary>Watches what is trained, which is the same in every process and requires gradients, until what it returns is disposed.</summary>
+    internal IDisposable? Watch(IReadOnlyList<NamedTensor> parameters)
     {
         _parameters = parameters;
-        _reducer = group is null ? null : new GradientReducer(group, [.. parameters.Select(p => p.Value)]);
+        return _reducer = group?.Watch([.. parameters.Select(p => p.Value)]);
     }
 
     /// <summary>Says that the next backward pass is a step's last here: sums of gradients begin while it goes on.</summary>
@@ -120,12 +120,5 @@ internal sealed class DataParallel(ProcessGroup? group) : IDisposable
         }
 
         return sums[0];
-    }
-
-    /// <inheritdoc/>
-    public void Dispose()
-    {
-        _reducer?.Dispose();
-        _reducer = null;
     }
 }

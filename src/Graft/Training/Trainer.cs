@@ -73,8 +73,7 @@ public sealed class Trainer
             _run.Logger.LogWarning("{Warning}", _stage.Warning);
         foreach (var (_, value) in _stage.Trainable)
             value.RequiresGrad = true;
-        using var processes = _processes;
-        processes.Watch(_stage.Trainable);
+        using var watched = _processes.Watch(_stage.Trainable);
         using var optimiser = new AdamW(_stage.Trainable, _options.Optimiser, average: _options.EmaDecay > 0);
         var checkpoints = _run.Folder is null ? null : new Checkpoints(_run.Folder);
         _processes.Check(Identity());
