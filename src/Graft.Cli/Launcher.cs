@@ -52,12 +52,14 @@ internal sealed partial class Launcher : IDisposable
         var ended = new List<Process>();
         var patience = Task.Delay(Timeout.InfiniteTimeSpan, CancellationToken.None);
         var failing = false;
+        Process[] hanging = [];
         while (running.Count > 0)
         {
             var first = await Task.WhenAny([.. running.Keys, patience]).ConfigureAwait(false);
             if (!running.Remove(first, out var worker))
             {
-                foreach (var left in running.Values)
+                hanging = [.. running.Values];
+                foreach (var left in hanging)
                     left.Kill();
                 patience = Task.Delay(Timeout.InfiniteTimeSpan, CancellationToken.None);
                 continue;
@@ -71,11 +73,11 @@ internal sealed partial class Launcher : IDisposable
         }
 
         // Of several that ended badly, those that only lost another are not to blame; what all of them refuse, the first one has said.
-        var blamed = ended.OrderBy(w => w == _workers[0] ? 0 : 1).FirstOrDefault(w => w.ExitCode is not (0 or StoppedCode or Processes.LostCode))
+        var blamed = ended.Except(hanging).OrderBy(w => w == _workers[0] ? 0 : 1).FirstOrDefault(w => w.ExitCode is not (0 or StoppedCode or Processes.LostCode))
             ?? ended.FirstOrDefault(w => w.ExitCode != 0);
         return blamed is null ? 0
             : blamed.ExitCode == StoppedCode || (blamed.ExitCode == Processes.LostCode && token.IsCancellationRequested) ? StoppedCode
-            : Explain(blamed);
+            : Explain(blamed, hanging);
     }
 
     /// <inheritdoc/>
@@ -90,12 +92,14 @@ internal sealed partial class Launcher : IDisposable
     }
 
     /// <summary>Says why the processes ended, in one message; the first process says it itself.</summary>
-    private int Explain(Process blamed)
+    private int Explain(Process blamed, Process[] hanging)
     {
         var (rank, code) = (Array.IndexOf(_workers, blamed), blamed.ExitCode);
         const string GoOn = "the same command with --resume goes on from the newest checkpoint";
         if (code > FirstSignalCode)
             Terminal.Error($"Process {rank} of {_workers.Length} was ended by signal {code - FirstSignalCode}, and the others with it: {GoOn}.");
+        else if (code == Processes.LostCode && hanging.Length > 0)
+            Terminal.Error($"Process {string.Join(", ", hanging.Select(w => Array.IndexOf(_workers, w)))} of {_workers.Length} did not answer the others and was killed: {GoOn}.");
         else if (code == Processes.LostCode)
             Terminal.Error($"The {_workers.Length} processes lost each other: {GoOn}.");
         else if (rank > 0)
