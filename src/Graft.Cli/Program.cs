@@ -4,12 +4,14 @@ using System.CommandLine.Parsing;
 using System.Runtime.InteropServices;
 using Graft.Cli.Commands;
 using Graft.Hub;
+using Graft.Torch;
 using Graft.Training;
 
 namespace Graft.Cli;
 
 /// <summary>
-/// The command line. Exit codes: 0 done; 1 a comparison failed or something broke; 2 the input was bad; 130 stopped by the user.
+/// The command line. Exit codes: 0 done; 1 a comparison failed or something broke; 2 the input was bad; 3 another process of the
+/// same training was lost; 130 stopped by the user.
 /// </summary>
 internal static class Program
 {
@@ -17,7 +19,7 @@ internal static class Program
     {
         var parsed = CommandTree().Parse(arguments);
         // The parser takes a misspelt option for a file name wherever a command allows one.
-        var stray = parsed.Tokens.FirstOrDefault(t => t.Type == TokenType.Argument && t.Value.StartsWith("--", StringComparison.Ordinal)
+        var stray = parsed.CommandResult.Command.Name == LaunchCommand.Name ? null : parsed.Tokens.FirstOrDefault(t => t.Type == TokenType.Argument && t.Value.StartsWith("--", StringComparison.Ordinal)
             && parsed.CommandResult.Children.OfType<OptionResult>().All(o => o.Option.Name != ConvertCommand.ModelFlags || !o.Tokens.Contains(t)));
         if (stray is not null)
         {
@@ -66,6 +68,12 @@ internal static class Program
             Terminal.Note("Stopped.");
             return 130;
         }
+        catch (ProcessLostException e)
+        {
+            if (Environment.GetEnvironmentVariable(Processes.LaunchedVariable) is null)
+                Terminal.Error(e.Message);
+            return Processes.LostCode;
+        }
         catch (GraftException e)
         {
             Terminal.Error(e.Message);
@@ -85,6 +93,7 @@ internal static class Program
         new VersionOption(),
         DemoCommand.Create(),
         AdaptCommand.Create(),
+        LaunchCommand.Create(),
         AugmentCommand.Create(),
         SampleCommand.Create(),
         EvaluateCommand.Create(),

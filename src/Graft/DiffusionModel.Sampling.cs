@@ -112,6 +112,12 @@ public sealed partial class DiffusionModel
 
     private string Describe(int count, Sampler sampler, long seed) => $"{count} samples of {Origin}, {sampler.Name} with {sampler.Steps} steps, seed {seed}{Conditioning.Text}";
 
+    /// <summary>
+    /// The processes that draw together: each makes every so many-th batch and gets all of them, the same bits that one process makes in
+    /// batches of this size. Null: this one draws alone. All call the same methods in the same order.
+    /// </summary>
+    public ProcessGroup? Processes { get; set; }
+
     /// <summary>Draws in batches, of which <paramref name="take"/> gets the samples [n, ...], which die with it, and n.</summary>
 #pragma warning disable CS1573 // the others are Sample's
     private void Draw(
@@ -131,9 +137,23 @@ public sealed partial class DiffusionModel
         {
             Network.Train(false);
             var done = 0L;
-            for (var first = 0; first < count; first += batchSize)
+            var (rank, size) = (Processes?.Rank ?? 0, Processes?.Size ?? 1);
+            batchSize = Math.Min(batchSize, count);
+            for (var round = 0; round < count; round += batchSize * size)
             {
                 using var scope = new TensorScope();
+                var own = round + (rank * batchSize) < count ? Batch(round + (rank * batchSize)) : null;
+                for (var k = 0; k < size && round + (k * batchSize) < count; k++)
+                {
+                    var n = Math.Min(batchSize, count - round - (k * batchSize));
+                    var x = k == rank ? own!.Contiguous() : Tensor.Zeros([n, .. ItemShape.Sizes], DType.Float32, Device);
+                    Processes?.Broadcast(x, k);
+                    take(x, n);
+                }
+            }
+
+            Tensor Batch(int first)
+            {
                 var items = Enumerable.Range(first, Math.Min(batchSize, count - first)).Select(i => (long)i).ToArray();
                 var (start, noise) = Noise.Keyed(seed, items, ItemShape.Sizes, Device);
                 var condition = plan.Labels is null && plan.Conditions is null ? null : new Condition
@@ -141,7 +161,7 @@ public sealed partial class DiffusionModel
                     ClassLabels = plan.Labels?.Rows(first, items.Length).To(Device),
                     Embedding = plan.Conditions is null ? null : Conditions!.Rows(plan.Conditions.AsSpan(first, items.Length)).To(Device),
                 };
-                var x = sampler.Sample(
+                return sampler.Sample(
                     Conditioned(seed, items), Schedule, start, noise, condition,
                     step =>
                     {
@@ -150,7 +170,6 @@ public sealed partial class DiffusionModel
                         progress?.Report((done, evaluations));
                     },
                     cancellationToken);
-                take(x, items.Length);
             }
         });
     }

@@ -43,6 +43,8 @@ internal sealed class GraftProgram : IDisposable
 
     public bool HasExited => _process.HasExited;
 
+    public int Id => _process.Id;
+
     public static GraftProgram Start(params string[] arguments) => new(Path.Combine(Folder, "Graft.Cli.dll"), arguments);
 
     /// <summary>Starts with variables of the environment set, or with null removed.</summary>

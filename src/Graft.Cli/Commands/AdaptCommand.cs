@@ -71,9 +71,12 @@ internal static class AdaptCommand
                 return Task.FromResult(0);
             }
 
-            using var adapted = ProgressDisplay.Train(progress => plan.Run(
-                new TrainingRun { Resume = parsed.GetValue(resume), Progress = progress, Logger = Terminal.Logger, CancellationToken = token }));
-            Terminal.Result($"The adapted model is in {plan.Out}: `graft sample {plan.Out} -n 16 --out {Path.Combine(plan.Out, "pictures")}` draws from it.");
+            var (processes, own) = Processes.Join(plan.Device);
+            using var group = processes;
+            using var adapted = ProgressDisplay.Train(progress => (plan with { Device = own }).Run(
+                new TrainingRun { Group = group, Resume = parsed.GetValue(resume), Progress = progress, Logger = Processes.LoggerOf(group), CancellationToken = token }));
+            if (group is null or { Rank: 0 })
+                Terminal.Result($"The adapted model is in {plan.Out}: `graft sample {plan.Out} -n 16 --out {Path.Combine(plan.Out, "pictures")}` draws from it.");
             return Task.FromResult(0);
         });
         return command;

@@ -20,8 +20,8 @@ internal sealed record ItemDrawing(
     internal string[] LabelSets { get; init; } = [];
 
     /// <summary>Draws and writes.</summary>
-    /// <returns>What came of it, in a line for people.</returns>
-    internal string Run()
+    /// <returns>What came of it, in a line for people; null where another process writes.</returns>
+    internal string? Run()
     {
         var ending = Ending ?? (Model.ItemShape.Rank == 1 ? ".csv" : ".safetensors");
         if (ending is not (".csv" or ".safetensors") || (ending == ".csv" && Model.ItemShape.Rank > 1))
@@ -35,6 +35,8 @@ internal sealed record ItemDrawing(
         var items = ProgressDisplay.Sample("sampling", progress => sets.Length > 0
             ? Model.SampleLabelled(Count, Sampler, Seed, sets, batch, progress, Token)
             : Model.SampleValues(Count, Sampler, Seed, Labels.Length == 0 ? null : Labels, batch, progress, Token));
+        if (Model.Processes is { Rank: > 0 })
+            return null;
         var file = Path.Combine(Out, "samples" + ending);
         SampleFile.Write(file, items);
         if (items.Ecg is not null)

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Graft.Recipes;
+using Graft.Torch;
 using Graft.Training;
 
 namespace Graft.Cli.Commands;
@@ -28,10 +29,24 @@ internal static class PretrainCommand
                 return Task.FromResult(0);
             }
 
-            Terminal.Result(ProgressDisplay.Train(progress => plan.Train(
-                new TrainingRun { Resume = parsed.GetValue(resume), Progress = progress, Logger = Terminal.Logger, CancellationToken = token })));
+            using var group = Join(ref plan);
+            var result = ProgressDisplay.Train(progress => plan.Train(
+                new TrainingRun { Group = group, Resume = parsed.GetValue(resume), Progress = progress, Logger = Processes.LoggerOf(group), CancellationToken = token }));
+            if (group is null or { Rank: 0 })
+                Terminal.Result(result);
             return Task.FromResult(0);
         });
         return command;
+    }
+
+    /// <summary>Meets the other processes, where there are some; each computes on its own device.</summary>
+    private static ProcessGroup? Join(ref IPretrainRecipe plan)
+    {
+        if (ProcessPlace.FromEnvironment() is null)
+            return null;
+        var denoiser = plan as PretrainRecipe ?? throw new InputException("Only recipes of kind denoiser are trained by several processes: run this one in one process.");
+        var (group, device) = Processes.Join(denoiser.Device);
+        plan = denoiser with { Device = device };
+        return group;
     }
 }

@@ -55,7 +55,10 @@ internal static class SampleCommand
             {
                 Clipping = ClippingOf(parsed.GetValue(clip), parsed.GetValue(noClip), parsed.GetValue(threshold)),
             };
-            using var loaded = DiffusionModel.Load(parsed.GetRequiredValue(model), Device.Parse(parsed.GetRequiredValue(device)), parsed.GetValue(source));
+            var (processes, own) = Processes.Join(parsed.GetRequiredValue(device));
+            using var group = processes;
+            using var loaded = DiffusionModel.Load(parsed.GetRequiredValue(model), Device.Parse(own), parsed.GetValue(source));
+            loaded.Processes = group;
             conditions.Apply(parsed, loaded, token);
             if (parsed.GetValue(timesteps) is { } spec)
             {
@@ -72,7 +75,8 @@ internal static class SampleCommand
                 {
                     LabelSets = parsed.GetRequiredValue(sets),
                 };
-                Terminal.Result(plan.Run());
+                if (plan.Run() is { } said)
+                    Terminal.Result(said);
                 return Task.FromResult(0);
             }
 
@@ -84,6 +88,8 @@ internal static class SampleCommand
                 throw new InputException($"--target is drawn behind points, and the model {loaded.Origin} makes pictures: leave it out.");
             var samples = ProgressDisplay.Sample("sampling", progress => loaded.Sample(
                 number, how, parsed.GetValue(seed), classes.Length == 0 ? null : classes, parsed.GetValue(batch), progress, token));
+            if (group is { Rank: > 0 })
+                return Task.FromResult(0);
             var folder = parsed.GetRequiredValue(output);
             samples.Save(folder, ending == ".png" ? ImageFormat.Png : ImageFormat.Jpeg, parsed.GetValue(quality));
             var grid = Path.Combine(folder, "grid" + ending);

@@ -4,7 +4,7 @@ using System.Runtime.Intrinsics.X86;
 
 namespace Graft.Torch.Native;
 
-/// <summary>Loads <c>libgraft_torch</c> and, with it, libtorch: on first use, never before.</summary>
+/// <summary>Loads <c>libgraft_torch</c> and, with it, libtorch: on first use, never before. So too <c>libgraft_distributed</c>, which is optional.</summary>
 internal static partial class NativeLoader
 {
     private const string CoreVariable = "OPENBLAS_CORETYPE";
@@ -39,6 +39,8 @@ internal static partial class NativeLoader
                 _ = setenv(name, threads.ToString(), 1);
             if (BlasCore is { } core)
                 _ = setenv(CoreVariable, core, 0);
+            if (Environment.GetEnvironmentVariable("WORLD_SIZE") is not null)
+                _ = setenv("GLOG_minloglevel", "3", 0); // c10d also throws what it logs, and a message is one line
             NativeLibrary.SetDllImportResolver(typeof(NativeMethods).Assembly, Resolve);
         }
     }
@@ -76,6 +78,8 @@ internal static partial class NativeLoader
 
     private static nint Resolve(string name, Assembly assembly, DllImportSearchPath? path)
     {
+        if (name == NativeDistributed.Library)
+            return ResolveDistributed();
         if (name != NativeMethods.Library)
             return 0;
         var file = Path.Combine(Folder, "libgraft_torch.so");
@@ -99,6 +103,16 @@ internal static partial class NativeLoader
                 $"libtorch could not be loaded ({reason}): install libtorch-dev with libopenblas0-pthread, or set LIBTORCH to a libtorch and run ./graft again.",
                 e);
         }
+    }
+
+    /// <summary>The library of several processes, which is there only where Gloo's headers were when native/ was built.</summary>
+    private static nint ResolveDistributed()
+    {
+        var file = Path.Combine(Folder, "libgraft_distributed.so");
+        if (File.Exists(file) && NativeLibrary.TryLoad(file, out var handle))
+            return handle;
+        throw new InputException(
+            $"Several processes need {file}, which {(File.Exists(file) ? "cannot be loaded" : "was not built")}: install libgloo-dev, delete artifacts/native.stamp and run ./graft again, which builds it; one process needs none of it.");
     }
 
     [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]

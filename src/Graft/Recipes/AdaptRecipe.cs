@@ -60,6 +60,6 @@ public sealed record AdaptRecipe
             run.Logger.LogWarning("{Warning}", warning);
         var target = Target.OpenFor(source, text => run.Logger.LogWarning("{Warning}", text), run.CancellationToken);
         run.Logger.LogInformation("{Method}: {Data}", method.Name, target.Description);
-        return method.Adapt(source, target, run with { Folder = Out });
+        return method.Adapt(source, target, run.In(Out));
     }
 }

@@ -85,7 +85,8 @@ public sealed record PretrainRecipe : IPretrainRecipe
         var images = Data.OpenFor(model, text => run.Logger.LogWarning("{Warning}", text), run.CancellationToken);
         model.Learns(images);
         run.Logger.LogInformation("{Data}; a network of {Parameters:N0} parameters", images.Description, TorchRuntime.Run(() => model.Network.ParameterCount));
-        new Trainer(DenoisingStage.Create("pretrain", model, images, Training), Training, run with { Folder = Out }).Train();
-        model.Save(Out);
+        new Trainer(DenoisingStage.Create("pretrain", model, images, Training), Training, run.In(Out)).Train();
+        if (run.Writes)
+            model.Save(Out);
     }
 }

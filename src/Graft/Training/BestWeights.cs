@@ -56,6 +56,9 @@ internal sealed class BestWeights : IDisposable
     /// <summary>The lowest value.</summary>
     internal double Value { get; private set; } = double.PositiveInfinity;
 
+    /// <summary>Goes on from a value that another process read from its file, and which keeps the weights too.</summary>
+    internal void Continue(long step, double value) => (Step, Value) = (step, value);
+
     /// <summary>Keeps the weights as they stand if the value is the lowest so far.</summary>
     internal void Offer(long step, double value)
     {

@@ -24,8 +24,17 @@ public sealed record TrainingRun
     /// <summary>Stops the run: its state is saved first.</summary>
     public CancellationToken CancellationToken { get; init; }
 
+    /// <summary>The processes that train together, each with this run of its own; null: this one alone. The first of them alone writes.</summary>
+    public ProcessGroup? Group { get; init; }
+
+    /// <summary>Whether this process writes files and says what happens: the only one, or the first of several.</summary>
+    public bool Writes => Group is null or { Rank: 0 };
+
     /// <summary>What must be the same when the run is resumed, beside the training options: the method, the source.</summary>
     public JsonObject Identity { get; init; } = [];
+
+    /// <summary>The run with a folder, where this process writes one.</summary>
+    public TrainingRun In(string? folder) => this with { Folder = Writes ? folder : null };
 }
 
 /// <summary>
@@ -39,20 +48,24 @@ public sealed class Trainer
     private readonly TrainingStage _stage;
     private readonly TrainingOptions _options;
     private readonly TrainingRun _run;
+    private readonly DataParallel _processes;
 
     /// <summary>Prepares a run of one stage.</summary>
-    /// <exception cref="InputException">An option makes no sense, or there is nothing to train.</exception>
+    /// <exception cref="InputException">An option makes no sense, there is nothing to train, or too little for so many processes.</exception>
     public Trainer(TrainingStage stage, TrainingOptions options, TrainingRun run)
     {
         options.Validate();
         if (stage.Trainable.Count == 0)
             throw new InputException($"The stage '{stage.Name}' has nothing to train: no parameter matches.");
-        (_stage, _options, _run) = (stage, options, run);
+        (_stage, _options, _run) = (stage, options, run.Writes ? run : run with { Folder = null, Progress = null, Logger = NullLogger.Instance });
+        _processes = new DataParallel(run.Group);
+        _processes.Check(stage, options);
     }
 
     /// <summary>Trains to the last step; afterwards the network holds the averaged weights (the raw ones without an average).</summary>
     /// <exception cref="InputException">The folder holds another run, or one that was not asked to be resumed.</exception>
     /// <exception cref="TrainingStoppedException">The run was stopped; its state is saved.</exception>
+    /// <exception cref="ProcessLostException">Another process of the run ended; the first one's state is saved.</exception>
     /// <exception cref="GraftException">The loss stays infinite or undefined.</exception>
     public void Train() => TorchRuntime.Run(() =>
     {
@@ -60,10 +73,13 @@ public sealed class Trainer
             _run.Logger.LogWarning("{Warning}", _stage.Warning);
         foreach (var (_, value) in _stage.Trainable)
             value.RequiresGrad = true;
+        using var watched = _processes.Watch(_stage.Trainable);
         using var optimiser = new AdamW(_stage.Trainable, _options.Optimiser, average: _options.EmaDecay > 0);
         var checkpoints = _run.Folder is null ? null : new Checkpoints(_run.Folder);
+        _processes.Check(Identity());
         var start = Begin(optimiser, checkpoints);
         using var best = _stage.Validate is null || _options.ValidateEvery == 0 ? null : new BestWeights(_stage, _run.Folder, fresh: start == 0);
+        start = ShareBeginning(start, optimiser, best);
         try
         {
             using var log = _run.Folder is null ? null : TrainingLog.Open(Path.Combine(_run.Folder, LogFile), start, _options.Tensorboard);
@@ -78,7 +94,17 @@ public sealed class Trainer
 
         optimiser.KeepAverage();
         best?.Restore();
+        _processes.ShareFirst(_stage.State);
     });
+
+    /// <summary>Several processes begin where the first one stands, which alone has read a checkpoint.</summary>
+    private long ShareBeginning(long start, AdamW optimiser, BestWeights? best)
+    {
+        _processes.ShareFirst(_stage.State.Concat(optimiser.State()));
+        optimiser.Steps = (long)_processes.FromFirst(() => optimiser.Steps);
+        best?.Continue((long)_processes.FromFirst(() => best.Step), _processes.FromFirst(() => best.Value));
+        return (long)_processes.FromFirst(() => start);
+    }
 
     private long Begin(AdamW optimiser, Checkpoints? checkpoints)
     {
@@ -128,8 +154,9 @@ public sealed class Trainer
         if (_options.StopWhenMemorised is not null && meter.IsDue(start))
         {
             // A run that ended here would otherwise go on when it is resumed.
-            Averaged(optimiser, () => meter.Read(start));
-            if (meter.IsCrossed)
+            if (_run.Writes)
+                Averaged(optimiser, () => meter.Read(start));
+            if (IsCrossed(start, meter))
             {
                 End(start, meter, optimiser, checkpoints);
                 return;
@@ -138,10 +165,20 @@ public sealed class Trainer
 
         for (var step = start; step < _options.Steps && !HasWaited(step, best); step++)
         {
-            if (_run.CancellationToken.IsCancellationRequested)
-                Stop(step, optimiser, checkpoints, log);
+            if (_processes.ShouldStop(_run.CancellationToken))
+                throw new TrainingStoppedException($"Stopped after step {step} of {_options.Steps}; {Save(step, optimiser, checkpoints, log)}.", _run.CancellationToken);
 
-            var (loss, terms) = TrainingStep.Accumulate(_stage, _options, step);
+            var (loss, terms) = TrainingStep.Accumulate(_stage, _options, step, _processes);
+            try
+            {
+                loss = _processes.Sum(loss, terms, _run.CancellationToken);
+            }
+            catch (ProcessLostException e)
+            {
+                // This step is not taken, so what stands here is the end of the last one.
+                throw new ProcessLostException($"Stopped after step {step} of {_options.Steps}, {Save(step, optimiser, checkpoints, log)}. {e.Message}", e);
+            }
+
             var rate = _options.LearningRateAt(step);
             var norm = optimiser.Step(rate, _options.EmaDecayAt(step));
             skips = double.IsFinite(norm) ? 0 : skips + 1;
@@ -154,7 +191,7 @@ public sealed class Trainer
             var done = step + 1;
             var seconds = (clock.Elapsed - paused).TotalSeconds;
             var before = clock.Elapsed;
-            var metered = meter.IsDue(done);
+            var metered = _run.Writes && meter.IsDue(done);
             if (metered)
                 terms.AddRange(Averaged(optimiser, () => meter.Read(done)));
             var validated = best is not null && done % _options.ValidateEvery == 0;
@@ -170,7 +207,7 @@ public sealed class Trainer
                 Memorisation = meter.Last,
             });
 
-            if (metered && meter.IsCrossed)
+            if (IsCrossed(done, meter))
             {
                 log?.Flush();
                 End(done, meter, optimiser, checkpoints);
@@ -189,13 +226,17 @@ public sealed class Trainer
         }
     }
 
+    /// <summary>Whether the reading after a step ends the run; of several processes, the first one's.</summary>
+    private bool IsCrossed(long done, TrainingMeter meter) =>
+        _options.StopWhenMemorised is not null && meter.IsDue(done) && _processes.FromFirst(() => meter.IsCrossed ? 1 : 0) > 0;
+
     /// <summary>Whether nothing better has come for so long that the run ends.</summary>
     private bool HasWaited(long done, BestWeights? best) =>
         best is not null && _options.Patience > 0 && done - best.Step >= _options.Patience * _options.ValidateEvery;
 
     private double Validate(long done, AdamW optimiser, BestWeights best) => Averaged(optimiser, () =>
     {
-        var value = _stage.Validate!();
+        var value = _processes.FromFirst(_stage.Validate!); // of several processes the first measures, and all keep the same weights
         best.Offer(done, value);
         return value;
     });
@@ -229,6 +270,8 @@ public sealed class Trainer
     /// </summary>
     private void End(long step, TrainingMeter meter, AdamW optimiser, Checkpoints? checkpoints)
     {
+        if (!_run.Writes)
+            return; // the first process gives its weights to all
         var crossed = $"At step {step} of {_options.Steps} {meter.Last!.Memorised} of the samples are copies, which reaches stop_when_memorised {_options.StopWhenMemorised}: the run ends";
         checkpoints?.Save(step, optimiser, _stage, Identity(), keep: int.MaxValue);
         foreach (var (before, path) in checkpoints?.UpTo(step - 1) ?? [])
@@ -247,12 +290,15 @@ public sealed class Trainer
         _run.Logger.LogWarning("{Crossed} as it stands, since no checkpoint from before lies below.", crossed);
     }
 
-    private void Stop(long step, AdamW optimiser, Checkpoints? checkpoints, TrainingLog? log)
+    /// <summary>Saves a run that ends on the way.</summary>
+    /// <returns>How it goes on, in half a sentence.</returns>
+    private string Save(long step, AdamW optimiser, Checkpoints? checkpoints, TrainingLog? log)
     {
         log?.Flush();
         checkpoints?.Save(step, optimiser, _stage, Identity(), _options.KeepCheckpoints);
-        var where = _run.Folder is null ? "nothing was saved, since the run has no folder" : $"its state is in {_run.Folder}: the same command with --resume goes on";
-        throw new TrainingStoppedException($"Stopped after step {step} of {_options.Steps}; {where}.", _run.CancellationToken);
+        return !_run.Writes ? "and process 0 saves its state"
+            : _run.Folder is null ? "nothing was saved, since the run has no folder"
+            : $"its state is in {_run.Folder}: the same command with --resume goes on";
     }
 
     private JsonObject Identity()

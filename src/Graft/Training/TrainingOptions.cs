@@ -24,7 +24,7 @@ public sealed record TrainingOptions
     /// <summary>Items of an optimiser step.</summary>
     public int BatchSize { get; init; } = 16;
 
-    /// <summary>Equal parts a batch is worked through in, to save memory: gradients are summed.</summary>
+    /// <summary>Equal parts a batch is worked through in, to save memory: gradients are summed. Several processes share them out.</summary>
     public int Accumulation { get; init; } = 1;
 
     /// <summary>Learning rate after the warm-up.</summary>

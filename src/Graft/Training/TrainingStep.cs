@@ -9,30 +9,34 @@ internal static class TrainingStep
     /// <param name="stage">What is trained.</param>
     /// <param name="options">Batch size, accumulation, seed.</param>
     /// <param name="step">From 0.</param>
-    /// <returns>The loss and its terms, means over the parts.</returns>
-    internal static (double Loss, List<(string Name, double Value)> Terms) Accumulate(TrainingStage stage, TrainingOptions options, long step)
+    /// <param name="processes">Of several processes, this one's share: every so many-th part. Not given: all parts.</param>
+    /// <returns>The loss and its terms, means over the parts; of one of several processes its share of them.</returns>
+    internal static (double Loss, List<(string Name, double Value)> Terms) Accumulate(TrainingStage stage, TrainingOptions options, long step, DataParallel? processes = null)
     {
+        var (rank, size) = (processes?.Rank ?? 0, processes?.Size ?? 1);
         var parts = options.Accumulation;
-        var size = options.BatchSize / parts;
+        var count = options.BatchSize / parts;
         var total = 0.0;
         var terms = new List<(string Name, double Value)>();
         stage.Network.Train();
-        for (var part = 0; part < parts; part++)
+        for (var part = rank; part < parts; part += size)
         {
             using var scope = new TensorScope();
-            var first = ((step * parts) + part) * size;
-            var items = new long[size];
-            for (var k = 0; k < size; k++)
+            var first = ((step * parts) + part) * count;
+            var items = new long[count];
+            for (var k = 0; k < count; k++)
                 items[k] = first + k;
             var batch = stage.Data.Read(step, items);
             stage.Network.BeginBatch(options.Seed, step, items);
             var loss = stage.Loss(batch);
+            if (part + size >= parts)
+                processes?.BeforeLastBackward();
             Autograd.Backward(parts == 1 ? loss.Total : loss.Total * (1.0 / parts));
             total += loss.Total.Detach().Item() / parts;
             for (var i = 0; i < (loss.Terms?.Length ?? 0); i++)
             {
                 var (name, value) = loss.Terms![i];
-                if (part == 0)
+                if (part == rank)
                     terms.Add((name, 0));
                 terms[i] = (name, terms[i].Value + (value.Detach().Item() / parts));
             }

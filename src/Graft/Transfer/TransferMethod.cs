@@ -71,6 +71,7 @@ public abstract record TransferMethod
     public DiffusionModel Adapt(DiffusionModel source, ISampleSource target, TrainingRun run)
     {
         Training.Validate();
+        run = run.In(run.Folder);
         var adaptation = Prepare(source, target, run);
         var (model, stages) = adaptation;
         model.Learns(target);

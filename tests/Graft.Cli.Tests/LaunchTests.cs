@@ -1,0 +1,198 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using Graft.Diffusion;
+using Graft.Recipes;
+using Graft.Training;
+
+namespace Graft.Tests.Cli;
+
+/// <summary>Training in two processes that really are two.</summary>
+public sealed class LaunchTests : IDisposable
+{
+    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(30); // docs/scaling.md
+    private readonly TemporaryFolder _temporary = new();
+
+    public void Dispose() => _temporary.Dispose();
+
+    /// <summary>Two parts for one process and one for the other, so that gradients are summed in another order than one process does.</summary>
+    [DistributedTheory]
+    [InlineData("finetune", "{ trainable: ['*'] }", "")]
+    [InlineData("ddpm-pa", "{ form: paper }", "")]
+    [InlineData("anl", "{ variant: lean, encoder: models/fashion-features, condition_dropout: 0.2 }", "")]
+    [InlineData("tgdp", "{ source_count: 60, source_sample_steps: 3, classifier_steps: 4, hidden_channels: 16, blocks: 1 }", "classifier noise-aware-classifier guidance")]
+    public void Two_processes_have_the_losses_of_one(string method, string options, string stages)
+    {
+        var points = method == "tgdp";
+        if (!points)
+            Model();
+        var recipe = $$"""
+            source: {{(points ? Repository("models/mixture-source") : _temporary["model"])}}
+            target: {{(points ? "{ mixture: { means: [[0.5, -0.5], [-0.5, 0.5]], weights: [0.5, 0.5], variance: 0.1, count: 20, seed: 1 } }" : $"{{ folder: {Repository("samples/targets/bag")} }}")}}
+            method: {{method}}
+            method_options: {{options.Replace("models/", Repository("models/"), StringComparison.Ordinal)}}
+            device: cpu
+            training: { steps: 6, batch_size: 12, accumulation: 3, learning_rate: 0.001, seed: 3, held_out: 0.2, validate_every: 2, validation_draws: 24, checkpoint_every: 3 }
+            """;
+        File.WriteAllText(_temporary["one.yaml"], $"{recipe}\nout: {_temporary["one"]}\n");
+        File.WriteAllText(_temporary["two.yaml"], $"{recipe}\nout: {_temporary["two"]}\n");
+
+        Adapt(_temporary["one.yaml"]);
+        var (code, output, errors) = GraftProgram.Run("launch", "--processes", "2", "--", "adapt", _temporary["two.yaml"]);
+        code.ShouldBe(0, string.Join('\n', errors));
+        output.Split('\n', StringSplitOptions.RemoveEmptyEntries).ShouldHaveSingleItem().ShouldContain("The adapted model is in");
+
+        foreach (var stage in stages.Split(' '))
+            ShouldAgree(Path.Combine(_temporary["two"], stage, "log.jsonl"), Path.Combine(_temporary["one"], stage, "log.jsonl"));
+        Files("two").ShouldBe(Files("one"));
+    }
+
+    [DistributedTheory]
+    [InlineData(0)]
+    [InlineData(1)]
+    public void A_killed_process_ends_the_other_with_one_message_and_the_run_goes_on_in_one_process_and_in_two(int rank)
+    {
+        Model();
+        using (var launched = GraftProgram.Start(Launch("broken", 100_000)))
+        {
+            launched.WaitUntil(() => Directory.Exists(_temporary["broken/checkpoint-0000010"]));
+            var (killed, other) = (Worker(launched, rank), Worker(launched, 1 - rank));
+            var clock = System.Diagnostics.Stopwatch.StartNew();
+            killed.Kill();
+            var (code, _, errors) = launched.Finish();
+            clock.Elapsed.ShouldBeLessThan(Grace);
+            code.ShouldBe(1);
+            errors.Where(line => !line.StartsWith("training ", StringComparison.Ordinal) && !line.StartsWith("finetune: ", StringComparison.Ordinal)
+                && !line.StartsWith("warning: The noise schedule", StringComparison.Ordinal)).ShouldHaveSingleItem().ShouldBe($"error: Process {rank} of 2 was ended by signal 9, and the others with it: the same command with --resume goes on from the newest checkpoint.");
+            other.HasExited.ShouldBeTrue();
+        }
+
+        // With two parts the sum of two gradients is the same bits in one process and in two, and so is all that follows.
+        var stands = long.Parse(Path.GetFileName(Directory.GetDirectories(_temporary["broken"], "checkpoint-*").Max()!)["checkpoint-".Length..], CultureInfo.InvariantCulture);
+        GraftProgram.Run([.. Command("broken", stands + 3), "--resume"]).Code.ShouldBe(0);
+        var resumed = GraftProgram.Run([.. Launch("broken", stands + 6), "--resume"]);
+        resumed.Code.ShouldBe(0, string.Join('\n', resumed.Errors));
+        resumed.Errors.ShouldContain(line => line.Contains($": step {stands + 3} of {stands + 6}", StringComparison.Ordinal));
+        GraftProgram.Run(Command("whole", stands + 6)).Code.ShouldBe(0);
+        File.ReadAllBytes(Checkpoint("broken", stands + 6)).ShouldBe(File.ReadAllBytes(Checkpoint("whole", stands + 6)));
+        Directory.GetDirectories(_temporary["broken"], ".*").ShouldBeEmpty();
+    }
+
+    [DistributedFact]
+    public void A_signal_stops_both_after_the_same_step_and_saves()
+    {
+        Model();
+        using var launched = GraftProgram.Start(Launch("run", 100_000));
+        launched.WaitUntil(() => launched.Errors.Any(line => line.StartsWith("training ", StringComparison.Ordinal)));
+        launched.Signal("TERM");
+        var (code, _, errors) = launched.Finish();
+        code.ShouldBe(130, string.Join('\n', errors));
+        errors[^1].ShouldStartWith("Stopped after step ");
+        var step = errors[^1].Split(' ')[3];
+        File.Exists(Checkpoint("run", long.Parse(step, CultureInfo.InvariantCulture))).ShouldBeTrue();
+    }
+
+    [DistributedFact]
+    public void What_cannot_be_shared_is_refused_in_one_sentence()
+    {
+        Model();
+        Refused("2 processes share the parts of a batch, and accumulation 1 makes 1 of them", [.. Launch("no", 4), "--set", "training.accumulation=1"]);
+        Refused("The folder", Launch("model", 4)); // the first process's own message, once
+        Refused("`graft launch` runs adapt, pretrain or sample, not 'compare'", "launch", "--processes", "2", "--", "compare", "recipe.yaml");
+        Refused("--processes must be from 1", "launch", "--processes", "0", "--", "adapt");
+        Directory.Exists(_temporary["no"]).ShouldBeFalse();
+    }
+
+    [DistributedFact]
+    public void Samples_of_two_processes_are_those_of_one_with_the_same_batches()
+    {
+        Model();
+        Draw("one").Code.ShouldBe(0);
+        var (code, output, errors) = Draw("two", "launch", "--processes", "2", "--");
+        code.ShouldBe(0, string.Join('\n', errors));
+        output.ShouldStartWith("7 pictures are in");
+        Files("two").ShouldBe(Files("one"));
+        foreach (var file in Files("one"))
+            File.ReadAllBytes(_temporary[$"two/{file}"]).ShouldBe(File.ReadAllBytes(_temporary[$"one/{file}"]), file);
+
+        (int Code, string Output, string[] Errors) Draw(string folder, params string[] before) => GraftProgram.Run(
+            [.. before, "sample", _temporary["model"], "-n", "7", "--batch-size", "3", "--steps", "3", "--sampler", "ddpm", "--device", "cpu", "--out", _temporary[folder]]);
+    }
+
+    [Fact]
+    public void Without_the_optional_library_one_process_works_and_several_are_told_what_is_missing()
+    {
+        Model();
+        var folder = Directory.CreateDirectory(_temporary["program"]).FullName;
+        foreach (var file in Directory.GetFiles(GraftProgram.Folder).Where(f => Path.GetExtension(f) is ".dll" or ".json" or ".so" && !f.EndsWith("libgraft_distributed.so", StringComparison.Ordinal)))
+            File.Copy(file, Path.Combine(folder, Path.GetFileName(file)));
+        var (code, _, errors) = GraftProgram.RunIn(folder, Launch("run", 2));
+        code.ShouldBe(2);
+        errors.ShouldHaveSingleItem().ShouldMatch("error: Several processes need .*libgraft_distributed.so, which was not built: install libgloo-dev.* one process needs none of it\\.");
+        GraftProgram.RunIn(folder, Command("run", 2)).Code.ShouldBe(0);
+    }
+
+    private static void Refused(string due, params string[] arguments)
+    {
+        var (code, _, errors) = GraftProgram.Run(arguments);
+        code.ShouldBe(2, string.Join('\n', errors));
+        errors.Where(line => line.StartsWith("error: ", StringComparison.Ordinal)).ShouldHaveSingleItem().ShouldContain(due);
+    }
+
+    private static string Repository(string path) => Path.Combine(SharedFiles.Repository, path);
+
+    private static void Adapt(string file)
+    {
+        using var adapted = Recipe.Bind<AdaptRecipe>(Recipe.Read(file), "recipe").Run(new TrainingRun());
+    }
+
+    /// <summary>All numbers but the seconds are equal to 1e-6.</summary>
+    private static void ShouldAgree(string log, string due)
+    {
+        var (lines, others) = (File.ReadAllLines(log), File.ReadAllLines(due));
+        lines.Length.ShouldBe(others.Length);
+        lines.Length.ShouldBeGreaterThan(3);
+        foreach (var (line, other) in lines.Zip(others))
+        {
+            var (values, dues) = (JsonNode.Parse(line)!.AsObject(), JsonNode.Parse(other)!.AsObject());
+            values.Select(p => p.Key).ShouldBe(dues.Select(p => p.Key));
+            foreach (var (name, value) in values.Where(p => p.Key != "seconds"))
+                ((double)value!).ShouldBe((double)dues[name]!, 1e-6 * Math.Max(1, Math.Abs((double)dues[name]!)), $"{log}: {name} in {line} against {other}");
+        }
+    }
+
+    /// <summary>The process of a rank that a launcher started.</summary>
+    private static System.Diagnostics.Process Worker(GraftProgram launcher, int rank)
+    {
+        foreach (var folder in Directory.GetDirectories("/proc").Where(f => int.TryParse(Path.GetFileName(f), out _)))
+        {
+            try
+            {
+                // stat: the name is in brackets and may hold anything; after it come the state and the parent.
+                var stat = File.ReadAllText(Path.Combine(folder, "stat"));
+                if (stat[(stat.LastIndexOf(')') + 2)..].Split(' ')[1] == $"{launcher.Id}" && File.ReadAllText(Path.Combine(folder, "environ")).Split('\0').Contains($"RANK={rank}"))
+                    return System.Diagnostics.Process.GetProcessById(int.Parse(Path.GetFileName(folder), CultureInfo.InvariantCulture));
+            }
+            catch (IOException)
+            {
+                // a process that has ended meanwhile
+            }
+        }
+
+        throw new InvalidOperationException($"no process of rank {rank}");
+    }
+
+    private void Model() => TinyModel.Save(_temporary["model"], TinyModel.Network with { Dropout = 0.1 }, new ScheduleOptions { NumTrainTimesteps = 50 });
+
+    private string[] Command(string output, long steps) =>
+    [
+        "adapt", "--source", _temporary["model"], "--target", "samples/targets/bag", "--method", "finetune", "--device", "cpu", "--out", _temporary[output], "--steps", $"{steps}",
+        "--set", "training.checkpoint_every=10", "--set", "training.batch_size=4", "--set", "training.accumulation=2",
+    ];
+
+    private string[] Launch(string output, long steps) => ["launch", "--processes", "2", "--", .. Command(output, steps)];
+
+    private string Checkpoint(string run, long step) => Path.Combine(_temporary[run], $"checkpoint-{step:D7}", "trainer_state.safetensors");
+
+    private string[] Files(string run) =>
+        [.. Directory.GetFiles(_temporary[run], "*", SearchOption.AllDirectories).Select(f => Path.GetRelativePath(_temporary[run], f)).Order(StringComparer.Ordinal)];
+}
