@@ -128,14 +128,14 @@ public sealed record Guided : TransferMethod
             var (trained, heldItems) = HeldOutItems.Split(target, Training);
             if (trained.ItemShape != model.ItemShape)
                 throw new InputException($"The {target.Noun()} are {target.ItemShape} and the source makes {model.ItemShape}: they must be the same.");
+            if (ClassifierFolds > target.Count)
+                throw new InputException($"The option classifier_folds of {MethodName} is {ClassifierFolds} and there are {target.Count} {target.Noun()}: give at most as many folds.");
+            var blur = ClassifierNoise == 0 ? 0 : ClassifierNoise * Spacing(target);
             var ownItems = SourceData?.OpenFor(source) ?? Draw(source, run ?? new TrainingRun());
             var (own, ownHeld) = HeldOutItems.Split(ownItems, Training);
             var data = Domains(own, trained);
             var validation = heldItems is null ? null : HeldDomains(ownHeld!, heldItems);
-            if (ClassifierFolds > target.Count)
-                throw new InputException($"The option classifier_folds of {MethodName} is {ClassifierFolds} and there are {target.Count} {target.Noun()}: give at most as many folds.");
 
-            var blur = ClassifierNoise == 0 ? 0 : ClassifierNoise * Spacing(target);
             var stages = new List<TrainingStage>();
             var guidance = Network(model, timed: true, "guidance");
             model.Attach(TorchRuntime.Run(() => new GuidanceAttachment(guidance, Scale)));
