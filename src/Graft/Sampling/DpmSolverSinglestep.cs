@@ -5,12 +5,19 @@ namespace Graft.Sampling;
 
 /// <summary>
 /// Singlestep DPM-Solver-2 (Lu et al. 2022a, "DPM-Solver", algorithm 1 with r_1 = ½) in continuous time: an update from t to s asks the
-/// network at t and at the time in the middle of their λ = log(α/σ), and uses no updates before. Times are even in t, from 1 to
+/// network at t and at the time in the middle of their λ = log(α/σ), and uses no updates before. Times are even in t or in λ, from 1 to
 /// <see cref="LastTime"/>; the first update, from all but pure noise, is of first order (DDIM).
 /// </summary>
 public sealed record DpmSolverSinglestepSampler : Sampler
 {
     internal const string SamplerName = "dpm-solver-2";
+    internal const string LogSnrName = "dpm-solver-2-logsnr";
+
+    /// <summary>
+    /// Whether updates are of equal λ, as the solver's authors do for points and small pictures (their <c>skip_type logSNR</c>), not of equal t.
+    /// Equal t takes the last of 25 updates over a seventh of the whole λ, and thins or thickens a density's tails by that.
+    /// </summary>
+    public bool EvenLogSnr { get; init; }
 
     /// <summary>The time that the run ends at, above 0 and below 1; the noise that is left there stays.</summary>
     /// <exception cref="InputException">The value is out of range.</exception>
@@ -21,7 +28,7 @@ public sealed record DpmSolverSinglestepSampler : Sampler
     } = 1e-3;
 
     /// <inheritdoc/>
-    public override string Name => SamplerName;
+    public override string Name => EvenLogSnr ? LogSnrName : SamplerName;
 
     /// <inheritdoc/>
     public override Tensor Sample(
@@ -35,11 +42,11 @@ public sealed record DpmSolverSinglestepSampler : Sampler
     {
         ArgumentNullException.ThrowIfNull(schedule);
         if (schedule.Process is not { } process)
-            throw new InputException($"The sampler {SamplerName} asks the network between training steps, which takes a schedule in continuous time (beta_schedule continuous_vp): take dpm-solver++ for this model.");
+            throw new InputException($"The sampler {Name} asks the network between training steps, which takes a schedule in continuous time (beta_schedule continuous_vp): take dpm-solver++ for this model.");
         if (Timesteps is not null)
-            throw new InputException($"The sampler {SamplerName} chooses its times itself: give steps, not timesteps.");
+            throw new InputException($"The sampler {Name} chooses its times itself: give steps, not timesteps.");
         var n = Steps == 0 ? schedule.Count : Steps;
-        var times = Enumerable.Range(0, n + 1).Select(i => 1 + ((LastTime - 1) * i / n)).ToArray();
+        var times = Times(process, n);
         var clipping = Clipping ?? Clipping.Of(schedule.Options);
         var task = new SamplingLoop.Task(this, denoiser, schedule, xT, condition, onStep, cancellationToken);
         int[] nearest = [.. times[..^1].Select(t => Math.Clamp((int)Math.Round(t * schedule.Count) - 1, 0, schedule.Count - 1))];
@@ -66,5 +73,14 @@ public sealed record DpmSolverSinglestepSampler : Sampler
         Tensor Noise(SamplingLoop.Context step) => clipping != Clipping.None
             ? step.Level.NoiseFromOriginal(step.Original, step.X)
             : step.Level.Noise(schedule.Options.PredictionType, step.Output.Prediction, step.X);
+    }
+
+    /// <summary>Where updates begin and end, [n + 1], falling from 1 to <see cref="LastTime"/>.</summary>
+    private double[] Times(VpProcess process, int n)
+    {
+        var (first, last) = (process.Lambda(1), process.Lambda(LastTime));
+        return EvenLogSnr
+            ? [1, .. Enumerable.Range(1, n - 1).Select(i => process.TimeOfLambda(first + ((last - first) * i / n))), LastTime]
+            : [.. Enumerable.Range(0, n + 1).Select(i => 1 + ((LastTime - 1) * i / n))];
     }
 }

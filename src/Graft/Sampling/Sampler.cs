@@ -20,7 +20,11 @@ public readonly record struct SamplingStep(int Index, int Count, int Timestep, T
 public abstract record Sampler
 {
     /// <summary>The names that <see cref="Parse"/> knows.</summary>
-    public static IReadOnlyList<string> Names { get; } = [DdimSampler.SamplerName, DdpmSampler.SamplerName, DpmSolverSampler.SamplerName, DpmSolverSinglestepSampler.SamplerName];
+    public static IReadOnlyList<string> Names { get; } =
+    [
+        DdimSampler.SamplerName, DdpmSampler.SamplerName, DpmSolverSampler.SamplerName,
+        DpmSolverSinglestepSampler.SamplerName, DpmSolverSinglestepSampler.LogSnrName,
+    ];
 
     /// <summary>The sampler's name, as <see cref="Parse"/> reads it.</summary>
     public abstract string Name { get; }
@@ -73,9 +77,10 @@ public abstract record Sampler
 
     /// <summary>Singlestep DPM-Solver-2 (Lu et al. 2022a, algorithm 1), for schedules in continuous time; two network evaluations an update but the first.</summary>
     /// <param name="steps">Updates, at least 1.</param>
-    public static Sampler DpmSolver2(int steps) => new DpmSolverSinglestepSampler { Steps = Updates(steps) };
+    /// <param name="evenLogSnr">Whether they are of equal λ = log(α/σ), not of equal t.</param>
+    public static Sampler DpmSolver2(int steps, bool evenLogSnr = false) => new DpmSolverSinglestepSampler { Steps = Updates(steps), EvenLogSnr = evenLogSnr };
 
-    /// <summary>A sampler by name: <c>ddim</c>, <c>ddpm</c>, <c>dpm-solver++</c> or <c>dpm-solver-2</c>.</summary>
+    /// <summary>A sampler by name: <c>ddim</c>, <c>ddpm</c>, <c>dpm-solver++</c>, <c>dpm-solver-2</c> or <c>dpm-solver-2-logsnr</c>.</summary>
     /// <param name="name">The name.</param>
     /// <param name="steps">Updates, 1 to T.</param>
     /// <param name="eta">DDIM's η; the others have none.</param>
@@ -86,6 +91,7 @@ public abstract record Sampler
         DdpmSampler.SamplerName => Ddpm(steps),
         DpmSolverSampler.SamplerName => DpmSolver(steps),
         DpmSolverSinglestepSampler.SamplerName => DpmSolver2(steps),
+        DpmSolverSinglestepSampler.LogSnrName => DpmSolver2(steps, evenLogSnr: true),
         _ => throw new InputException($"The sampler '{name}' is unknown: give {string.Join(" or ", Names)}."),
     };
 
