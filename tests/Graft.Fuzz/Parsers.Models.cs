@@ -24,6 +24,7 @@ internal static partial class Parsers
         Options("xresnet1d-config", new XResNet1dOptions { Classes = ["NORM", "AFIB"], Unit = "mV" }.ToJson(), XResNet1dOptions.FromJson, o => o.ParameterCount.Trained),
         Options("sssd-config", Sssd, SssdDenoiserOptions.FromJson, o => o.ResChannels),
         Options("points-config", Points, PointDenoiserOptions.FromJson, o => o.Blocks),
+        Options("sequence-unet-config", new SequenceUNetOptions { LabelEmbedClasses = 71 }.ToJson(), SequenceUNetOptions.FromJson, o => o.BlockOutChannels.Count),
         Options("ratio-config", new RatioNetworkOptions { ItemSizes = [1, 28, 28] }.ToJson(), RatioNetworkOptions.FromJson, o => o.Blocks),
         Options("first-stage-config", new VqAutoencoderOptions().ToJson(), VqAutoencoderOptions.FromJson, o => o.BlockOutChannels.Length),
         LatentDiffusionYaml(), SamplesInText(), SamplesInTensors(), Conditions(),

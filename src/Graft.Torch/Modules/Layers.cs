@@ -75,6 +75,36 @@ public sealed class Conv2d(long inputs, long outputs, long kernel, long stride =
         kernel == 3 && stride == 1 && padding == 1 ? Functional.Conv3x3(x, Weight, Bias) : Functional.Conv2d(x, Weight, Bias, stride, padding);
 }
 
+/// <summary><c>nn.Conv1d</c> with zeros around, so that only the stride shortens: weight [out, in, k], bias [out].</summary>
+/// <param name="inputs">Channels in.</param>
+/// <param name="outputs">Channels out.</param>
+/// <param name="kernel">k, odd.</param>
+/// <param name="stride">Distance of the places that the kernel is laid on.</param>
+/// <param name="startsAtZero">Whether its first output is 0, as of the last layer of a branch or a network.</param>
+public sealed class Conv1d(long inputs, long outputs, long kernel, long stride = 1, bool startsAtZero = false)
+    : WeightedModule([outputs, inputs, kernel], outputs)
+{
+    /// <summary>x [N, in, L] to [N, out, ⌈L / stride⌉].</summary>
+    public Tensor Forward(Tensor x)
+    {
+        using var region = OperatorProfile.Region(this);
+        return Functional.Conv1d(x, Weight, Bias, stride, kernel / 2);
+    }
+
+    /// <inheritdoc/>
+    protected override void Reset(Initialiser initialiser)
+    {
+        if (!startsAtZero)
+        {
+            base.Reset(initialiser);
+            return;
+        }
+
+        Weight.Fill(0);
+        Bias!.Fill(0);
+    }
+}
+
 /// <summary><c>nn.GroupNorm</c>: weight and bias [channels].</summary>
 public sealed class GroupNorm(long groups, long channels, double epsilon = 1e-5) : WeightedModule([channels], channels)
 {

@@ -12,6 +12,7 @@ public static class DenoisingNetworks
         [UNet2DOptions.GraftClass] = UNet2DOptions.FromJson,
         [PointDenoiserOptions.GraftClass] = PointDenoiserOptions.FromJson,
         [SssdDenoiserOptions.GraftClass] = SssdDenoiserOptions.FromJson,
+        [SequenceUNetOptions.GraftClass] = SequenceUNetOptions.FromJson,
     };
 
     /// <summary>The class names that are known.</summary>

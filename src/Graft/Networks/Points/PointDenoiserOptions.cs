@@ -1,8 +1,6 @@
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using Graft.Data;
-using Graft.Formats;
 
 namespace Graft.Networks;
 
@@ -13,12 +11,6 @@ public sealed record PointDenoiserOptions : DenoiserOptions
     private const int MaximalWidth = 1 << 14;
     private const int MaximalBlocks = 64;
     private const int MaximalEntries = 1_000_000;
-    private static readonly JsonSerializerOptions Serialiser = new()
-    {
-        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
-        UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
-        RespectNullableAnnotations = true,
-    };
 
     /// <summary>D, the numbers of a point.</summary>
     public int Dimensions { get; init; } = 2;
@@ -60,14 +52,7 @@ public sealed record PointDenoiserOptions : DenoiserOptions
     public override DenoisingNetwork Build() => new PointDenoiser(this);
 
     /// <inheritdoc/>
-    public override JsonObject ToJson(JsonObject? read = null)
-    {
-        var json = (JsonObject?)read?.DeepClone() ?? [];
-        foreach (var (key, value) in JsonSerializer.SerializeToNode(this, Serialiser)!.AsObject())
-            json[key] = value?.DeepClone();
-        json["_class_name"] = ClassName;
-        return json;
-    }
+    public override JsonObject ToJson(JsonObject? read = null) => DenoiserJson.Write(this, read);
 
     /// <summary>Reads the configuration; absent keys take the defaults.</summary>
     /// <param name="json">The keys; those that begin with _ mean nothing.</param>
@@ -75,18 +60,9 @@ public sealed record PointDenoiserOptions : DenoiserOptions
     /// <exception cref="InputException">A key is unknown, or a value is of another type or out of range.</exception>
     public static PointDenoiserOptions FromJson(JsonObject json, string where)
     {
-        ArgumentNullException.ThrowIfNull(json);
-        try
-        {
-            var keys = new JsonObject(json.Where(p => !p.Key.StartsWith('_')).Select(p => KeyValuePair.Create(p.Key, p.Value?.DeepClone())));
-            var options = keys.Deserialize<PointDenoiserOptions>(Serialiser)!;
-            options.Validate(where);
-            return options;
-        }
-        catch (JsonException e)
-        {
-            throw new InputException($"The network configuration {where} cannot be read: {FileFault.Shorten(e.Message.TrimEnd('.'), 240)}.", e);
-        }
+        var options = DenoiserJson.Read<PointDenoiserOptions>(json, where);
+        options.Validate(where);
+        return options;
     }
 
     /// <inheritdoc/>
@@ -109,10 +85,6 @@ public sealed record PointDenoiserOptions : DenoiserOptions
         Require(TimestepScale > 0 && double.IsFinite(TimestepScale), "timestep_scale must be above 0");
         Require(NumClassEmbeds is null or (> 0 and <= MaximalEntries), $"num_class_embeds must lie between 1 and {MaximalEntries}");
 
-        void Require(bool condition, string message)
-        {
-            if (!condition)
-                throw new InputException($"The network configuration {where} cannot be used: {message}.");
-        }
+        void Require(bool condition, string message) => DenoiserJson.Require(condition, where, message);
     }
 }

@@ -65,10 +65,4 @@ internal sealed class SequenceRatioNetwork : RatioNetwork
             return h + _shortcut.Forward(x);
         }
     }
-
-    /// <summary>weight [out, in, k], bias [out]; zeros are put around so that only the stride shortens.</summary>
-    private sealed class Conv1d(long inputs, long outputs, long kernel, long stride) : WeightedModule([outputs, inputs, kernel], outputs)
-    {
-        internal Tensor Forward(Tensor x) => Functional.Conv1d(x, Weight, Bias, stride, kernel / 2);
-    }
 }

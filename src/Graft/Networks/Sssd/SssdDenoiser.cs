@@ -17,7 +17,7 @@ public sealed class SssdDenoiser : DenoisingNetwork
     private readonly Linear _step2;
     private readonly List<SssdBlock> _blocks = [];
     private readonly NormedConv1d _mixed;
-    private readonly ZeroConv1d _out;
+    private readonly Conv1d _out;
 
     /// <summary>Builds the network; parameters are zero until they are initialised or loaded.</summary>
     public SssdDenoiser(SssdDenoiserOptions options)
@@ -31,7 +31,7 @@ public sealed class SssdDenoiser : DenoisingNetwork
         for (var i = 0; i < options.NumResLayers; i++)
             _blocks.Add(Add($"residual_layer.residual_blocks.{i}", new SssdBlock(options)));
         _mixed = Add("final_conv.0.conv", new NormedConv1d(options.SkipChannels, options.SkipChannels, 1));
-        _out = Add("final_conv.2.conv", new ZeroConv1d(options.SkipChannels, options.InChannels));
+        _out = Add("final_conv.2.conv", new Conv1d(options.SkipChannels, options.InChannels, 1, startsAtZero: true));
     }
 
     /// <inheritdoc/>

@@ -1,8 +1,6 @@
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using Graft.Data;
-using Graft.Formats;
 
 namespace Graft.Networks;
 
@@ -18,12 +16,6 @@ public sealed record SssdDenoiserOptions : DenoiserOptions
     private const int MaximalLength = 1 << 17;
     private const int MaximalStates = 512;
     private const int MaximalClasses = 100_000;
-    private static readonly JsonSerializerOptions Serialiser = new()
-    {
-        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
-        UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
-        RespectNullableAnnotations = true,
-    };
 
     /// <summary>Leads.</summary>
     public int InChannels { get; init; } = 8;
@@ -97,14 +89,7 @@ public sealed record SssdDenoiserOptions : DenoiserOptions
     public override DenoisingNetwork Build() => new SssdDenoiser(this);
 
     /// <inheritdoc/>
-    public override JsonObject ToJson(JsonObject? read = null)
-    {
-        var json = (JsonObject?)read?.DeepClone() ?? [];
-        foreach (var (key, value) in JsonSerializer.SerializeToNode(this, Serialiser)!.AsObject())
-            json[key] = value?.DeepClone();
-        json["_class_name"] = ClassName;
-        return json;
-    }
+    public override JsonObject ToJson(JsonObject? read = null) => DenoiserJson.Write(this, read);
 
     /// <summary>Reads the configuration; absent keys take the defaults.</summary>
     /// <param name="json">The keys; those that begin with _ mean nothing.</param>
@@ -112,18 +97,9 @@ public sealed record SssdDenoiserOptions : DenoiserOptions
     /// <exception cref="InputException">A key is unknown, or a value is of another type or out of range.</exception>
     public static SssdDenoiserOptions FromJson(JsonObject json, string where)
     {
-        ArgumentNullException.ThrowIfNull(json);
-        try
-        {
-            var keys = new JsonObject(json.Where(p => !p.Key.StartsWith('_')).Select(p => KeyValuePair.Create(p.Key, p.Value?.DeepClone())));
-            var options = keys.Deserialize<SssdDenoiserOptions>(Serialiser)!;
-            options.Validate(where);
-            return options;
-        }
-        catch (JsonException e)
-        {
-            throw new InputException($"The network configuration {where} cannot be read: {FileFault.Shorten(e.Message.TrimEnd('.'), 240)}.", e);
-        }
+        var options = DenoiserJson.Read<SssdDenoiserOptions>(json, where);
+        options.Validate(where);
+        return options;
     }
 
     /// <inheritdoc/>
@@ -163,10 +139,6 @@ public sealed record SssdDenoiserOptions : DenoiserOptions
 
         void Width(int value, string name) => Require(value is >= 1 and <= MaximalWidth, $"{name} must lie between 1 and {MaximalWidth}");
 
-        void Require(bool condition, string message)
-        {
-            if (!condition)
-                throw new InputException($"The network configuration {where} cannot be used: {message}.");
-        }
+        void Require(bool condition, string message) => DenoiserJson.Require(condition, where, message);
     }
 }

@@ -47,23 +47,6 @@ internal sealed class NormedConv1d : Module
     private static Tensor LengthOf(Tensor direction) => direction.Square().Sum([1, 2], keepDims: true).Sqrt();
 }
 
-/// <summary>A 1 x 1 convolution that begins as zero, so that the network's first output is 0.</summary>
-internal sealed class ZeroConv1d(long inputs, long outputs) : WeightedModule([outputs, inputs, 1], outputs)
-{
-    internal Tensor Forward(Tensor x)
-    {
-        using var region = OperatorProfile.Region(this);
-        return Functional.Conv1d(x, Weight, Bias);
-    }
-
-    /// <inheritdoc/>
-    protected override void Reset(Initialiser initialiser)
-    {
-        Weight.Fill(0);
-        Bias!.Fill(0);
-    }
-}
-
 /// <summary>norm(x + S4(x)) over channels.</summary>
 internal sealed class S4Layer : Module
 {

@@ -1,0 +1,67 @@
+using Graft.Torch;
+
+namespace Graft.Networks.SequenceUNetParts;
+
+/// <summary>
+/// A pre-norm transformer layer whose attention turns queries and keys by an angle for each position (Su et al. 2021, "RoFormer", eq. 34), so
+/// that their product depends on the distance of two positions and on nothing else of where they are.
+/// </summary>
+internal sealed class RotaryLayer : Module
+{
+    /// <summary>As in the paper, section 3.2.2.</summary>
+    private const double Base = 10_000;
+    private const long Widening = 4;
+    private readonly long _heads;
+    private readonly LayerNorm _norm1;
+    private readonly Linear _query;
+    private readonly Linear _key;
+    private readonly Linear _value;
+    private readonly Linear _output;
+    private readonly LayerNorm _norm2;
+    private readonly Linear _widen;
+    private readonly Linear _narrow;
+
+    /// <param name="width">C.</param>
+    /// <param name="heads">Heads, each of an even width C / heads.</param>
+    internal RotaryLayer(long width, long heads)
+    {
+        _heads = heads;
+        _norm1 = Add("norm1", new LayerNorm(width));
+        _query = Add("to_q", new Linear(width, width, bias: false));
+        _key = Add("to_k", new Linear(width, width, bias: false));
+        _value = Add("to_v", new Linear(width, width, bias: false));
+        _output = Add("to_out.0", new Linear(width, width));
+        _norm2 = Add("norm2", new LayerNorm(width));
+        _widen = Add("ff.net.0.proj", new Linear(width, Widening * width));
+        _narrow = Add("ff.net.2", new Linear(Widening * width, width));
+    }
+
+    /// <summary>Tokens [N, L, C], same shape out.</summary>
+    internal Tensor Forward(Tensor x) => TensorScope.Of(() =>
+    {
+        using var region = OperatorProfile.Region(this);
+        var h = x + Attended(_norm1.Forward(x));
+        return h + _narrow.Forward(Functional.Silu(_widen.Forward(_norm2.Forward(h))));
+    });
+
+    /// <summary>Each pair (a, b) = (x_i, x_{i + d/2}) turned by l·Base^(−2i/d) at position l.</summary>
+    /// <param name="x">[N, L, d].</param>
+    internal static Tensor Rotated(Tensor x)
+    {
+        long length = x.Size(1), half = x.Size(2) / 2;
+        var frequencies = (Tensor.Arange(0, half).To(DType.Float64) * (-Math.Log(Base) / half)).Exp();
+        var angles = Tensor.Arange(0, length).To(DType.Float64).Unsqueeze(1) * frequencies.Unsqueeze(0);
+        var (cos, sin) = (angles.Cos().To(x.Type).To(x.Device), angles.Sin().To(x.Type).To(x.Device));
+        var pair = x.Chunk(2, 2);
+        return Tensor.Cat([(pair[0] * cos) - (pair[1] * sin), (pair[0] * sin) + (pair[1] * cos)], 2);
+    }
+
+    private Tensor Attended(Tensor x)
+    {
+        long n = x.Size(0), tokens = x.Size(1), width = x.Size(2), size = width / _heads;
+        var mixed = Functional.Attention(Rotated(Split(_query.Forward(x))), Rotated(Split(_key.Forward(x))), Split(_value.Forward(x)), 1 / Math.Sqrt(size));
+        return _output.Forward(mixed.Reshape(n, _heads, tokens, size).Transpose(1, 2).Reshape(n, tokens, width));
+
+        Tensor Split(Tensor y) => y.Reshape(n, tokens, _heads, size).Transpose(1, 2).Reshape(n * _heads, tokens, size);
+    }
+}
