@@ -34,6 +34,7 @@ public sealed class EvaluateEcgTests : IDisposable
     {
         var real = Challenge();
         Refused("evaluate", real, "--target", real, "--train-steps", "0").ShouldContain("--train-steps");
+        Refused("launch", "--processes", "2", "--", "evaluate", real, "--target", real).ShouldContain("ECGs are measured by one process");
         Refused("evaluate", Path.Combine(Good, "A0001.hea"), "--target", real).ShouldContain("holds no ECGs");
         Refused("evaluate", real, "--target", real, "--features", _temporary["none"]).ShouldContain("no classifier of ECGs");
         Refused("evaluate", real, "--target", real, "--mirrored").ShouldContain("--mirrored is for pictures");

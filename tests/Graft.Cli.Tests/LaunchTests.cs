@@ -97,7 +97,7 @@ public sealed class LaunchTests : IDisposable
         Model();
         Refused("2 processes share the parts of a batch, and accumulation 1 makes 1 of them", [.. Launch("no", 4), "--set", "training.accumulation=1"]);
         Refused("The folder", Launch("model", 4)); // the first process's own message, once
-        Refused("`graft launch` runs adapt, pretrain or sample, not 'compare'", "launch", "--processes", "2", "--", "compare", "recipe.yaml");
+        Refused("`graft launch` runs adapt, pretrain, sample or evaluate, not 'compare'", "launch", "--processes", "2", "--", "compare", "recipe.yaml");
         Refused("--processes must be from 1", "launch", "--processes", "0", "--", "adapt");
         Directory.Exists(_temporary["no"]).ShouldBeFalse();
     }
@@ -116,6 +116,28 @@ public sealed class LaunchTests : IDisposable
 
         (int Code, string Output, string[] Errors) Draw(string folder, params string[] before) => GraftProgram.Run(
             [.. before, "sample", _temporary["model"], "-n", "7", "--batch-size", "3", "--steps", "3", "--sampler", "ddpm", "--device", "cpu", "--out", _temporary[folder]]);
+    }
+
+    /// <summary>Eighty samples: each process looks at a part of them; and the ten of the target are one process's.</summary>
+    [DistributedFact]
+    public void Measures_of_two_processes_are_those_of_one()
+    {
+        Model();
+        Evaluate("one").Code.ShouldBe(0);
+        var (code, output, errors) = Evaluate("two", "launch", "--processes", "2", "--");
+        code.ShouldBe(0, string.Join('\n', errors));
+        output.Split('\n').Count(line => line.StartsWith("samples ", StringComparison.Ordinal)).ShouldBe(1);
+        Files("two").ShouldBe(Files("one"));
+        var (one, two) = (File.ReadAllText(_temporary["one/evaluation.json"]), File.ReadAllText(_temporary["two/evaluation.json"]));
+        two.ShouldBe(one);
+        foreach (var name in (string[])["frechet_distance", "class_score", "intra"])
+            one.ShouldContain(name);
+
+        (int Code, string Output, string[] Errors) Evaluate(string folder, params string[] before) => GraftProgram.Run(
+        [
+            .. before, "evaluate", _temporary["model"], "--target", "samples/targets/bag", "-n", "80", "--batch-size", "16", "--steps", "2", "--device", "cpu",
+            "--features", "models/fashion-features", "--out", _temporary[folder],
+        ]);
     }
 
     [Fact]

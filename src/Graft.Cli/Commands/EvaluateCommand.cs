@@ -53,20 +53,24 @@ internal static class EvaluateCommand
             {
                 if (parsed.GetValue(mirrored) || parsed.GetRequiredValue(labels).Length > 0)
                     throw new InputException($"{(parsed.GetValue(mirrored) ? "--mirrored is for pictures" : "--label says what a model is to draw")}, and ECGs are taken from a file: leave it out.");
+                if (ProcessPlace.FromEnvironment() is { Size: > 1 })
+                    throw new InputException("ECGs are measured by one process: leave out `graft launch`.");
                 var judged = ecg.Run(parsed, new EcgEvaluation.Asked(
                     parsed.GetRequiredValue(what), parsed.GetRequiredValue(target), parsed.GetValue(training), parsed.GetValue(count), parsed.GetValue(seed),
                     parsed.GetRequiredValue(features), parsed.GetValue(output), Device.Parse(parsed.GetRequiredValue(device))), token);
                 return Task.FromResult(Finish(judged, parsed.GetValue(output), parsed.GetValue(json)));
             }
 
+            var (processes, own) = Processes.Join(parsed.GetRequiredValue(device));
+            using var group = processes;
             var how = Sampler.Parse(parsed.GetRequiredValue(sampler), parsed.GetValue(steps), parsed.GetValue(eta));
             var domain = DataReference.Of(parsed.GetRequiredValue(target));
             var trained = parsed.GetValue(training) is { } named ? DataReference.Of(named) : domain;
             var path = parsed.GetRequiredValue(what);
             var drawing = new Drawing(
-                path, how, parsed.GetValue(count), parsed.GetValue(seed), parsed.GetRequiredValue(labels), parsed.GetValue(batch), parsed.GetRequiredValue(device), parsed.GetValue(source), token);
+                path, how, parsed.GetValue(count), parsed.GetValue(seed), parsed.GetRequiredValue(labels), parsed.GetValue(batch), own, group, parsed.GetValue(source), token);
             // Before anything is drawn, which takes longer than to find that a file is not there.
-            using var spaces = new FeatureSpaces(parsed.GetRequiredValue(features), Device.Parse(parsed.GetRequiredValue(device)), Terminal.Warning);
+            using var spaces = new FeatureSpaces(parsed.GetRequiredValue(features), Device.Parse(own), Terminal.Warning, group);
 
             var (samples, origin, data) = SampleFile.Holds(path) ? FromItems(drawing, Items)
                 : DiffusionModel.Is(path) || !Directory.Exists(path) ? FromModel(drawing, domain, trained, model => conditions.Apply(parsed, model, token))
@@ -79,6 +83,9 @@ internal static class EvaluateCommand
                 Mirrored = parsed.GetValue(mirrored) || trained.Flip,
                 Seed = parsed.GetValue(seed),
             };
+            spaces.Share(samples, data.Target, token);
+            if (group is { Rank: > 0 })
+                return Task.FromResult(0);
             var report = EvaluationReport.Of(input, origin, [.. EvaluationReport.MetricsOf(input), .. spaces.Metrics(input.Mirrored)], token);
             return Task.FromResult(Finish(report, parsed.GetValue(output), parsed.GetValue(json)));
 
@@ -104,6 +111,7 @@ internal static class EvaluateCommand
         Drawing drawing, DataReference domain, DataReference trained, Action<DiffusionModel> condition)
     {
         using var model = DiffusionModel.Load(drawing.Path, Device.Parse(drawing.Device), drawing.Source);
+        model.Processes = drawing.Group;
         condition(model);
         var target = domain.Data.OpenFor(model, Terminal.Warning, drawing.Token); // before the samples, which take longer
         var data = (target, ReferenceEquals(trained, domain) ? target : trained.Data.OpenFor(model, Terminal.Warning, drawing.Token));
@@ -188,5 +196,5 @@ internal static class EvaluateCommand
 
     /// <summary>What is drawn, and how.</summary>
     private sealed record Drawing(
-        string Path, Sampler Sampler, int? Count, long Seed, int[] Labels, int Batch, string Device, string? Source, CancellationToken Token);
+        string Path, Sampler Sampler, int? Count, long Seed, int[] Labels, int Batch, string Device, ProcessGroup? Group, string? Source, CancellationToken Token);
 }

@@ -6,7 +6,7 @@ namespace Graft.Cli.Commands;
 internal static class LaunchCommand
 {
     internal const string Name = "launch";
-    private static readonly string[] Launched = ["adapt", "pretrain", "sample"];
+    private static readonly string[] Launched = ["adapt", "pretrain", "sample", "evaluate"];
 
     private static readonly string Commands = $"{string.Join(", ", Launched[..^1])} or {Launched[^1]}";
 
@@ -14,7 +14,7 @@ internal static class LaunchCommand
     {
         var processes = new Option<int>("--processes", "-n") { Description = "How many processes; each takes its share of the parts of a batch (training.accumulation), or of the batches that are drawn.", Required = true };
         var words = new Argument<string[]>("COMMAND") { Description = $"After two dashes, what each of them runs: {Commands} with its options.", Arity = ArgumentArity.ZeroOrMore };
-        var command = new Command(Name, "Train or sample in several processes of this machine: graft launch --processes 2 -- adapt ...") { processes, words };
+        var command = new Command(Name, "Train, sample or evaluate in several processes of this machine: graft launch --processes 2 -- adapt ...") { processes, words };
         command.SetAction(async (parsed, token) =>
         {
             var (count, line) = (parsed.GetValue(processes), parsed.GetValue(words) ?? []);

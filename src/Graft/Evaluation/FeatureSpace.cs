@@ -46,15 +46,18 @@ public sealed class FeatureSpace : IFeatureSpace, IDisposable
     /// Opens a space by its text: a folder of a classifier made here (<c>models/fashion-features</c>); <c>inception:FILE</c>;
     /// <c>squeeze:BACKBONE:HEADS</c>, <c>alex:…</c> or <c>vgg:…</c>, the torchvision backbone and LPIPS v0.1's heads.
     /// </summary>
+    /// <param name="text">What to open.</param>
+    /// <param name="device">Where it computes.</param>
+    /// <param name="group">The processes that extract vectors together (<see cref="FeatureSpaces.Share"/>); null: this one alone.</param>
     /// <exception cref="InputException">The text means nothing, or a file is missing or broken.</exception>
-    public static FeatureSpace Open(string text, Device device = default)
+    public static FeatureSpace Open(string text, Device device = default, ProcessGroup? group = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(text);
         var parts = text.Split(':');
         if (parts is ["inception", var file])
         {
             var inception = InceptionFeatures.Load(file, device: device);
-            return new FeatureSpace("inception", inception, null, inception);
+            return new FeatureSpace("inception", Shared(inception), null, inception);
         }
 
         BackboneKind? kind = parts[0] switch
@@ -72,7 +75,7 @@ public sealed class FeatureSpace : IFeatureSpace, IDisposable
             try
             {
                 var features = BackboneFeatures.Load(backbone, parts[1], device: device);
-                return new FeatureSpace(parts[0], features, lpips, features, lpips);
+                return new FeatureSpace(parts[0], Shared(features), lpips, features, lpips);
             }
             catch
             {
@@ -84,7 +87,9 @@ public sealed class FeatureSpace : IFeatureSpace, IDisposable
         if (!Directory.Exists(text))
             throw new InputException($"The feature network '{text}' is unknown: give a classifier's folder (models/fashion-features), inception:FILE, or squeeze:, alex: or vgg: with BACKBONE.pth:HEADS.pth.");
         var classifier = ResNetClassifier.Load(text, device);
-        return new FeatureSpace(classifier.Options.Name, new ClassifierFeatureNetwork(classifier, device), new ClassifierDistance(classifier, device), classifier);
+        return new FeatureSpace(classifier.Options.Name, Shared(new ClassifierFeatureNetwork(classifier, device)), new ClassifierDistance(classifier, device), classifier);
+
+        IFeatureNetwork Shared(IFeatureNetwork network) => group is null ? network : SharedFeatures.Of(network, group);
     }
 
     /// <summary>Every metric that this space allows.</summary>
@@ -127,15 +132,16 @@ public sealed class FeatureSpaces : IDisposable
     /// <param name="texts">As <see cref="FeatureSpace.Open"/> takes them; one that begins with <c>?</c> is left out where it cannot be opened.</param>
     /// <param name="device">Where they compute.</param>
     /// <param name="leftOut">Told what was left out, and why.</param>
+    /// <param name="group">The processes that extract vectors together, all of them calling <see cref="Share"/>; null: this one alone.</param>
     /// <exception cref="InputException">One cannot be opened.</exception>
-    public FeatureSpaces(IEnumerable<string> texts, Device device = default, Action<string>? leftOut = null)
+    public FeatureSpaces(IEnumerable<string> texts, Device device = default, Action<string>? leftOut = null, ProcessGroup? group = null)
     {
         ArgumentNullException.ThrowIfNull(texts);
         foreach (var text in texts)
         {
             try
             {
-                _spaces.Add(FeatureSpace.Open(text.TrimStart('?'), device));
+                _spaces.Add(FeatureSpace.Open(text.TrimStart('?'), device, group));
             }
             catch (InputException e) when (text.StartsWith('?'))
             {
@@ -146,6 +152,21 @@ public sealed class FeatureSpaces : IDisposable
                 Dispose();
                 throw;
             }
+        }
+    }
+
+    /// <summary>Extracts the vectors of samples and target together with the other processes; of one process alone nothing happens.</summary>
+    /// <param name="samples">The samples.</param>
+    /// <param name="target">The target.</param>
+    /// <param name="cancellationToken">Stops.</param>
+    /// <exception cref="InputException">The items are nothing that a network looks at.</exception>
+    /// <exception cref="ProcessLostException">Another process ended, or did not answer in time.</exception>
+    public void Share(ISampleSource samples, ISampleSource target, CancellationToken cancellationToken = default)
+    {
+        foreach (var shared in _spaces.Select(s => s.Network).OfType<SharedFeatures>())
+        {
+            shared.Share(target.Pictures(FeatureReport.Need), samples: false, cancellationToken);
+            shared.Share(samples.Pictures(FeatureReport.Need), samples: true, cancellationToken);
         }
     }
 
