@@ -46,6 +46,32 @@ public sealed class LaunchTests : IDisposable
         Files("two").ShouldBe(Files("one"));
     }
 
+    /// <summary>One part of six for each of two processes against one of twelve: the pairwise terms, which are of all twelve in both, as well.</summary>
+    [DistributedTheory]
+    [InlineData("paper", 0)]
+    [InlineData("released", 4)]
+    public void Pairs_over_the_global_batch_are_those_of_one_process(string form, int together)
+    {
+        Model();
+        string Recipe(string folder, int parts, bool globally) => $$"""
+            source: {{_temporary["model"]}}
+            target: { folder: {{Repository("samples/targets/bag")}} }
+            method: ddpm-pa
+            method_options: { form: {{form}}, compared_together: {{together}}, compared_globally: {{(globally ? "true" : "false")}} }
+            device: cpu
+            training: { steps: 6, batch_size: 12, accumulation: {{parts}}, learning_rate: 0.001, seed: 3 }
+            out: {{_temporary[folder]}}
+            """;
+        File.WriteAllText(_temporary["one.yaml"], Recipe("one", 1, globally: false));
+        File.WriteAllText(_temporary["two.yaml"], Recipe("two", 2, globally: true));
+        File.WriteAllText(_temporary["four.yaml"], Recipe("four", 4, globally: true));
+        Adapt(_temporary["one.yaml"]);
+        var (code, _, errors) = GraftProgram.Run("launch", "--processes", "2", "--", "adapt", _temporary["two.yaml"]);
+        code.ShouldBe(0, string.Join('\n', errors));
+        ShouldAgree(_temporary["two/log.jsonl"], _temporary["one/log.jsonl"]);
+        Refused("one part of a batch for each process", "launch", "--processes", "2", "--", "adapt", _temporary["four.yaml"]);
+    }
+
     [DistributedTheory]
     [InlineData(0)]
     [InlineData(1)]

@@ -47,6 +47,12 @@ public sealed record PairwiseAdaptation : TransferMethod
     public int ComparedTogether { get; init; } = Fewest;
 
     /// <summary>
+    /// Whether pictures are compared over the whole batch where several processes hold a part each, as one process with accumulation 1 does; else
+    /// within a part. Each process then needs exactly one part.
+    /// </summary>
+    public bool ComparedGlobally { get; init; }
+
+    /// <summary>
     /// √ᾱ_t below which a picture has no part in L_hfmse. x̃_0 is divided by √ᾱ_t, so where a schedule ends in pure noise the term
     /// would be nothing but the last steps' error. The default leaves the paper's own schedule (linear, √ᾱ_T = 0.0064) as it is.
     /// </summary>
@@ -59,15 +65,19 @@ public sealed record PairwiseAdaptation : TransferMethod
         var weights = Weights();
         if (ComparedTogether is not (0 or >= Fewest))
             throw new InputException($"The option compared_together is {ComparedTogether}: give {Fewest} or more, or 0 for all pictures of a batch.");
-        var (there, least) = (Training.BatchSize / Training.Accumulation, Math.Max(Fewest, ComparedTogether));
+        var size = run?.Group?.Size ?? 1;
+        if (ComparedGlobally && Training.Accumulation != size)
+            throw new InputException($"The option compared_globally takes one part of a batch for each process, and accumulation {Training.Accumulation} makes {Training.Accumulation} for {size}: set training.accumulation to {size}.");
+        var group = ComparedGlobally ? run?.Group : null;
+        var (there, least) = (Training.BatchSize / (ComparedGlobally ? 1 : Training.Accumulation), Math.Max(Fewest, ComparedTogether));
         if (there < least)
-            throw new InputException($"{Name} compares {least} pictures of a batch with each other, and there are {there} at a time: set training.batch_size / training.accumulation to {least} or more.");
+            throw new InputException($"{Name} compares {least} pictures of a batch with each other, and there are {there} at a time: set training.batch_size{(ComparedGlobally ? "" : " / training.accumulation")} to {least} or more.");
         var model = source.Clone();
         try
         {
             var stage = DenoisingStage.Create(Name, model, target, Training);
             var process = new ReverseProcess(model.Schedule);
-            return new Adaptation(model, [stage with { Loss = batch => Loss(source, model, process, batch, weights) }]);
+            return new Adaptation(model, [stage with { Loss = batch => Loss(source, model, process, batch, weights, group) }]);
         }
         catch
         {
@@ -76,7 +86,8 @@ public sealed record PairwiseAdaptation : TransferMethod
         }
     }
 
-    private Loss Loss(DiffusionModel source, DiffusionModel model, ReverseProcess process, Batch batch, (double Image, double High, double HighError) weights)
+    private Loss Loss(
+        DiffusionModel source, DiffusionModel model, ReverseProcess process, Batch batch, (double Image, double High, double HighError) weights, ProcessGroup? group)
     {
         var noised = DenoisingStage.Predict(model, batch);
         var denoising = DenoisingStage.LossOf(model, process, batch, noised, Training.VlbWeight);
@@ -87,7 +98,7 @@ public sealed record PairwiseAdaptation : TransferMethod
         var pairs = PairwiseLoss.Of(
             model.Schedule.PredictedOriginal(noised.Output, noised.X, batch.T),
             model.Schedule.PredictedOriginal(sourceOutput, noised.X, batch.T),
-            batch.X0, share, Form, ComparedTogether == 0 ? (int)batch.X0.Size(0) : ComparedTogether);
+            batch.X0, share, Form, ComparedTogether, group);
         var total = denoising.Total + (pairs.Image * weights.Image) + (pairs.HighFrequency * weights.High) + (pairs.HighFrequencyError * weights.HighError);
         return new Loss(total,
         [
