@@ -13,7 +13,7 @@ internal static class Program
     {
         try
         {
-            return new RootCommand("Times a training step and a sampling step of Graft against PyTorch.") { Serve(), Run() }
+            return new RootCommand("Times a training step and a sampling step of Graft against PyTorch.") { Serve(), Run(), Scaling.Command(), Scaling.WorkerCommand() }
                 .Parse(arguments).Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
         }
         catch (GraftException e)

@@ -8,10 +8,9 @@ namespace Graft.Networks.SequenceUNetParts;
 /// </summary>
 internal sealed class RotaryLayer : Module
 {
-    /// <summary>As in the paper, section 3.2.2.</summary>
-    private const double Base = 10_000;
     private const long Widening = 4;
     private readonly long _heads;
+    private readonly double _base;
     private readonly LayerNorm _norm1;
     private readonly Linear _query;
     private readonly Linear _key;
@@ -23,9 +22,10 @@ internal sealed class RotaryLayer : Module
 
     /// <param name="width">C.</param>
     /// <param name="heads">Heads, each of an even width C / heads.</param>
-    internal RotaryLayer(long width, long heads)
+    /// <param name="rotaryBase">Of the frequencies; the paper's is 10,000 (section 3.2.2).</param>
+    internal RotaryLayer(long width, long heads, double rotaryBase)
     {
-        _heads = heads;
+        (_heads, _base) = (heads, rotaryBase);
         _norm1 = Add("norm1", new LayerNorm(width));
         _query = Add("to_q", new Linear(width, width, bias: false));
         _key = Add("to_k", new Linear(width, width, bias: false));
@@ -44,12 +44,13 @@ internal sealed class RotaryLayer : Module
         return h + _narrow.Forward(Functional.Silu(_widen.Forward(_norm2.Forward(h))));
     });
 
-    /// <summary>Each pair (a, b) = (x_i, x_{i + d/2}) turned by l·Base^(−2i/d) at position l.</summary>
+    /// <summary>Each pair (a, b) = (x_i, x_{i + d/2}) turned by l·base^(−2i/d) at position l.</summary>
     /// <param name="x">[N, L, d].</param>
-    internal static Tensor Rotated(Tensor x)
+    /// <param name="rotaryBase">The base.</param>
+    internal static Tensor Rotated(Tensor x, double rotaryBase)
     {
         long length = x.Size(1), half = x.Size(2) / 2;
-        var frequencies = (Tensor.Arange(0, half).To(DType.Float64) * (-Math.Log(Base) / half)).Exp();
+        var frequencies = (Tensor.Arange(0, half).To(DType.Float64) * (-Math.Log(rotaryBase) / half)).Exp();
         var angles = Tensor.Arange(0, length).To(DType.Float64).Unsqueeze(1) * frequencies.Unsqueeze(0);
         var (cos, sin) = (angles.Cos().To(x.Type).To(x.Device), angles.Sin().To(x.Type).To(x.Device));
         var pair = x.Chunk(2, 2);
@@ -59,7 +60,7 @@ internal sealed class RotaryLayer : Module
     private Tensor Attended(Tensor x)
     {
         long n = x.Size(0), tokens = x.Size(1), width = x.Size(2), size = width / _heads;
-        var mixed = Functional.Attention(Rotated(Split(_query.Forward(x))), Rotated(Split(_key.Forward(x))), Split(_value.Forward(x)), 1 / Math.Sqrt(size));
+        var mixed = Functional.Attention(Rotated(Split(_query.Forward(x)), _base), Rotated(Split(_key.Forward(x)), _base), Split(_value.Forward(x)), 1 / Math.Sqrt(size));
         return _output.Forward(mixed.Reshape(n, _heads, tokens, size).Transpose(1, 2).Reshape(n, tokens, width));
 
         Tensor Split(Tensor y) => y.Reshape(n, tokens, _heads, size).Transpose(1, 2).Reshape(n * _heads, tokens, size);

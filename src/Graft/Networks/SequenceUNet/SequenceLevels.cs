@@ -39,7 +39,7 @@ internal sealed class SequenceMiddle : Module
     {
         _first = Add("resnets.0", new SequenceResnet(channels, channels, options));
         for (var i = 0; i < options.TransformerLayers; i++)
-            _layers.Add(Add($"layers.{i}", new RotaryLayer(channels, channels / options.AttentionHeadDim)));
+            _layers.Add(Add($"layers.{i}", new RotaryLayer(channels, channels / options.AttentionHeadDim, options.RotaryBase)));
         _second = Add("resnets.1", new SequenceResnet(channels, channels, options));
     }
 

@@ -40,6 +40,12 @@ public sealed record SequenceUNetOptions : DenoiserOptions
     /// <summary>Width of an attention head, even; it divides the last level's channels.</summary>
     public int AttentionHeadDim { get; init; } = 32;
 
+    /// <summary>
+    /// Base of the rotary embedding: positions are turned by frequencies from 1 down to about one over it. The 10,000 of Su et al. 2021 is for thousands
+    /// of tokens; of 125, most of its frequencies hardly turn.
+    /// </summary>
+    public double RotaryBase { get; init; } = 10_000;
+
     /// <summary>Labels, of which an item has any number; 0: it takes none.</summary>
     public int LabelEmbedClasses { get; init; }
 
@@ -127,6 +133,7 @@ public sealed record SequenceUNetOptions : DenoiserOptions
         Require(KernelSize is >= 1 and <= 255 && KernelSize % 2 == 1, "kernel_size must be an odd number from 1 to 255");
         Require(TransformerLayers is >= 0 and <= MaximalBlocks, $"transformer_layers must lie between 0 and {MaximalBlocks}");
         Require(AttentionHeadDim >= 2 && AttentionHeadDim % 2 == 0 && BlockOutChannels[^1] % AttentionHeadDim == 0, "attention_head_dim must be even and divide the last of block_out_channels");
+        Require(RotaryBase > 1 && double.IsFinite(RotaryBase), "rotary_base must be above 1");
         Require(SampleLength >= 1 && SampleLength <= MaximalLength && SampleLength % Shortening == 0, $"sample_length must be a multiple of {Shortening} (patch_size, and 2 for every level but the first) up to {MaximalLength}");
         Require(LabelEmbedClasses is >= 0 and <= MaximalClasses, $"label_embed_classes must lie between 0 and {MaximalClasses}");
 

@@ -43,12 +43,14 @@ public sealed class SequenceUNetTests : IDisposable
     });
 
     /// <summary>What Su et al. 2021 ask for (eq. 11): the product of a query and a key turns on how far apart they are alone.</summary>
-    [Fact]
-    public void Turned_queries_and_keys_know_their_distance_only() => TorchRuntime.Run(() =>
+    [Theory]
+    [InlineData(10_000)]
+    [InlineData(100)]
+    public void Turned_queries_and_keys_know_their_distance_only(double rotaryBase) => TorchRuntime.Run(() =>
     {
         using var scope = new TensorScope();
         var (q, k) = (new KeyedRandom(1, "q").Normal(0, [0], [6], DType.Float64), new KeyedRandom(1, "k").Normal(0, [0], [6], DType.Float64));
-        Tensor Everywhere(Tensor x) => RotaryLayer.Rotated(x.Unsqueeze(1).Expand(1, 40, 6)).Squeeze(0);
+        Tensor Everywhere(Tensor x) => RotaryLayer.Rotated(x.Unsqueeze(1).Expand(1, 40, 6), rotaryBase).Squeeze(0);
         var product = Everywhere(q).MatMul(Everywhere(k).Transpose(0, 1)).ToArray<double>();
         var near = product[(7 * 40) + 4];
         for (var l = 3; l < 40; l++)
@@ -62,7 +64,7 @@ public sealed class SequenceUNetTests : IDisposable
     public void Every_position_sees_every_other_and_where_it_is() => TorchRuntime.Run(() =>
     {
         using var scope = new TensorScope();
-        using var layer = new RotaryLayer(8, 2);
+        using var layer = new RotaryLayer(8, 2, 100);
         layer.Initialise(4);
         var x = new KeyedRandom(1, "x").Normal(0, [0], [50, 8]);
         Tensor First(Tensor tokens) => layer.Forward(tokens).Select(1, 0);
@@ -107,6 +109,7 @@ public sealed class SequenceUNetTests : IDisposable
     [InlineData("norm_num_groups", 3, "norm_num_groups, 3")]
     [InlineData("attention_head_dim", 3, "even")]
     [InlineData("attention_head_dim", 16, "divide")]
+    [InlineData("rotary_base", 1, "rotary_base")]
     [InlineData("patch_size", 0, "patch_size")]
     [InlineData("label_embed_classes", -1, "label_embed_classes")]
     public void Options_that_cannot_be_are_refused(string key, int value, string part)
