@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What happens when the network between two processes is cut: two network namespaces joined by one pair of interfaces, one process of
 # `graft adapt` in each, and after CUT_AFTER seconds (20) of training the pair goes down. As root (apt-get install iproute2); for trying only:
-#   deploy/network/cut.sh FOLDER GRAFT [GRAFT_PEER_TIMEOUT]     FOLDER takes the logs and the run; GRAFT is the command, as ./graft
+#   deploy/trials/cut.sh FOLDER GRAFT [GRAFT_PEER_TIMEOUT]     FOLDER takes the logs and the run; GRAFT is the command, as ./graft
 # Prints, for each process, seconds from the cut to its end, its exit code and the last line that it wrote.
 set -euo pipefail
 [ $# -ge 2 ] || { sed -n '2,6p' "$0" >&2; exit 2; }
