@@ -16,6 +16,10 @@ internal static class LayoutRecogniser
     {
         if (tensors.Names.Count > 0 && tensors.Names.All(n => n.StartsWith(AdapterFolder.Prefix, StringComparison.Ordinal)))
             return new(WeightLayout.Adapter, AdapterFolder.Prefix, "the weights of an adapter");
+        if (tensors.Has("proj_in.weight") && tensors.Has("blocks.0.fc1.weight") && tensors.Has("time_embedding.linear_1.weight") && tensors.Size("proj_out.weight", 0) is { } numbers)
+            return new(WeightLayout.GraftDenoiser, "", $"the weights of a denoiser of points of Graft's (PointDenoiser), {numbers} numbers each");
+        if (tensors.Has("time_embedding.linear_1.weight") && tensors.Has("mid_block.resnets.0.conv1.weight") && tensors.Size("conv_in.weight", 1) is { } folded && tensors.Size("conv_in.weight", 3) is null)
+            return new(WeightLayout.GraftDenoiser, "", $"the weights of a denoiser of recordings of Graft's (SequenceUNet), {folded} leads times samples of a patch");
         return tensors.Has("blocks.0.norm1.weight") && tensors.Has("conv_in.weight") && tensors.Has("norm_out.weight") && tensors.Size("head.weight", 0) is { } classes
             ? new(WeightLayout.GraftClassifier, "", $"the weights of a classifier of Graft's (ResNetClassifier), {classes} classes")
             : null;

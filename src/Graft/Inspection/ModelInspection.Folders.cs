@@ -73,7 +73,7 @@ public sealed partial record ModelInspection
         var weights = files.Weights ?? names.Select(n => System.IO.Path.Combine(files.NetworkFolder, n)).FirstOrDefault(File.Exists)
             ?? throw new InputException($"The folder {folder} holds the configuration of a {kind}, but no weights that could be inspected.");
         var file = OfFile(weights);
-        return file with { Path = folder, Description = $"a folder of a {kind}: {file.Description}" };
+        return file with { Path = folder, Description = $"a folder of a {kind}: {file.Description}", Notes = [.. file.Notes.Except(NotesOf(WeightLayout.GraftDenoiser))] };
     }
 
     /// <summary>What can be done with a bare file.</summary>
@@ -81,7 +81,7 @@ public sealed partial record ModelInspection
     {
         WeightLayout.GuidedDiffusionUNet => ["graft convert makes a folder of it that can be adapted and sampled from; what is unknown is given there, with --model-flags"],
         WeightLayout.Adapter => ["its settings and its source are in adapter_config.json, which belongs beside it"],
-        WeightLayout.GraftClassifier => ["its settings are in config.json, which belongs beside it"],
+        WeightLayout.GraftClassifier or WeightLayout.GraftDenoiser => ["its settings are in config.json, which belongs beside it"],
         _ => [],
     };
 }

@@ -57,6 +57,9 @@ public enum WeightLayout
     /// <summary>Graft's <c>ResNetClassifier</c>, which features for measures come from.</summary>
     GraftClassifier,
 
+    /// <summary>A denoiser of points or of recordings that only Graft has: <c>PointDenoiser</c> or <c>SequenceUNet</c>.</summary>
+    GraftDenoiser,
+
     /// <summary>A pair of towers, of pictures and of names, that was trained with Graft: Hugging Face's names of a <c>CLIPModel</c>.</summary>
     GraftImageText,
 }

@@ -55,6 +55,20 @@ public sealed class OwnFolderTests : IDisposable
         model.Architecture.ShouldBeNull();
     }
 
+    [Theory]
+    [InlineData("mixture-source", "PointDenoiser", "2 numbers")]
+    [InlineData("ecg-ptbxl", "SequenceUNet", "16 leads times samples")]
+    public void The_shipped_denoisers_are_known(string name, string network, string what)
+    {
+        var folder = Path.Combine(SharedFiles.Repository, "models", name);
+        var model = ModelInspection.Of(folder);
+        model.Layout.ShouldBe(WeightLayout.GraftDenoiser);
+        model.Description.ShouldStartWith($"a folder of a Graft{network}: the weights of a denoiser of ");
+        model.Description.ShouldContain(what);
+        (model.Architecture, model.Warnings.Count, model.Notes.Count).ShouldBe((null, 0, 0));
+        ModelInspection.Of(Path.Combine(folder, "denoiser", "diffusion_pytorch_model.safetensors")).Notes.ShouldContain(n => n.Contains("config.json"));
+    }
+
     [Fact]
     public void A_classifier_that_does_not_fit_its_configuration_is_told()
     {
