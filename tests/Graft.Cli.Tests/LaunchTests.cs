@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Graft.Diffusion;
+using Graft.Formats.Images;
 using Graft.Recipes;
 using Graft.Training;
 
@@ -101,6 +102,37 @@ public sealed class LaunchTests : IDisposable
         GraftProgram.Run(Command("whole", stands + 6)).Code.ShouldBe(0);
         File.ReadAllBytes(Checkpoint("broken", stands + 6)).ShouldBe(File.ReadAllBytes(Checkpoint("whole", stands + 6)));
         Directory.GetDirectories(_temporary["broken"], ".*").ShouldBeEmpty();
+    }
+
+    /// <summary>
+    /// Black and white alone are trained on, so that a sample a little darker or lighter than grey lies nearer to one of them than half of
+    /// their distance: the first process's meter says so, and both end at the same step, as one does.
+    /// </summary>
+    [DistributedFact]
+    public void A_run_that_copies_ends_in_both()
+    {
+        Model();
+        var target = Directory.CreateDirectory(_temporary["target"]).FullName;
+        foreach (var grey in (byte[])[0, 255])
+            File.WriteAllBytes(Path.Combine(target, $"{grey}.png"), ImageCodec.EncodePng(new Picture(8, 8, 1, [.. Enumerable.Repeat(grey, 64)])));
+        string[] line =
+        [
+            "adapt", "--source", _temporary["model"], "--target", target, "--method", "finetune", "--device", "cpu", "--steps", "100", "--set", "training.learning_rate=0.002", "--set", "training.batch_size=4", "--set", "training.accumulation=2",
+            "--set", "training.meter_every=10", "--set", "training.meter_count=16", "--set", "training.sample_steps=10", "--set", "training.stop_when_memorised=0.05", "--set", "training.checkpoint_every=1",
+        ];
+        GraftProgram.Run([.. line, "--out", _temporary["one"]]).Code.ShouldBe(0);
+        var (code, _, errors) = GraftProgram.Run(["launch", "--processes", "2", "--", .. line, "--out", _temporary["two"]]);
+        code.ShouldBe(0, string.Join('\n', errors));
+        errors.ShouldContain(e => e.Contains("reaches stop_when_memorised 0.05: the run ends", StringComparison.Ordinal));
+        var last = JsonNode.Parse(File.ReadAllLines(_temporary["two/log.jsonl"])[^1])!;
+        ((long)last["step"]!).ShouldBeLessThan(100);
+        ShouldAgree(_temporary["two/log.jsonl"], _temporary["one/log.jsonl"]);
+        File.ReadAllBytes(_temporary["two/unet/diffusion_pytorch_model.safetensors"]).ShouldBe(File.ReadAllBytes(_temporary["one/unet/diffusion_pytorch_model.safetensors"]));
+
+        // It ended: resumed by two processes it ends again, and does not go on.
+        var steps = File.ReadAllLines(_temporary["two/log.jsonl"]).Length;
+        GraftProgram.Run(["launch", "--processes", "2", "--", .. line, "--out", _temporary["two"], "--resume"]).Code.ShouldBe(0);
+        File.ReadAllLines(_temporary["two/log.jsonl"]).Length.ShouldBe(steps);
     }
 
     [DistributedFact]
