@@ -18,8 +18,6 @@ internal static class Scaling
 {
     private const int Warm = 3;
     private const int Reductions = 30;
-    private const long FirstBucket = 1 << 20; // GradientReducer's
-    private const long Bucket = 25 << 20;
     private static readonly int[] Sizes = [1, 1 << 14, 1 << 18, 1 << 20, 1 << 22]; // numbers of 4 bytes
 
     internal static Command Command()
@@ -58,7 +56,7 @@ internal static class Scaling
         var (c, n) = (t2 - t1, one[0].Parameters);
         var u = Math.Max(0, t1 - c);
         var h = Median(one, r => r.Backward / (r.Forward + r.Backward));
-        var buckets = 1 + (int)Math.Ceiling(Math.Max(0, (4.0 * n) - FirstBucket) / Bucket);
+        var buckets = 1 + (int)Math.Ceiling(Math.Max(0, (4.0 * n) - GradientReducer.FirstBucketBytes) / GradientReducer.BucketBytes);
         // For two processes R = 2a + bytes/β a bucket: a from one number, β from the largest.
         var seconds = Sizes.Select((_, i) => Median(pair, r => r.Reductions[i])).ToArray();
         var (a, beta) = (seconds[0] / 2, 4.0 * Sizes[^1] / (seconds[^1] - seconds[0]));

@@ -2,7 +2,7 @@
 # What happens when the network between two processes is cut: two network namespaces joined by one pair of interfaces, one process of
 # `graft adapt` in each, and after CUT_AFTER seconds (20) of training the pair goes down. As root (apt-get install iproute2); for trying only:
 #   deploy/trials/cut.sh FOLDER GRAFT [GRAFT_PEER_TIMEOUT]     FOLDER takes the logs and the run; GRAFT is the command, as ./graft
-# Prints, for each process, seconds from the cut to its end, its exit code and the last line that it wrote.
+# Called from the project's root. Prints, for each process, the time from the cut to its end, its exit code and the last line that it wrote.
 set -euo pipefail
 [ $# -ge 2 ] || { sed -n '2,6p' "$0" >&2; exit 2; }
 folder="$(mkdir -p "$1" && cd "$1" && pwd)"
@@ -38,14 +38,10 @@ for _ in $(seq 600); do
 done
 sleep "${CUT_AFTER:-20}"
 ip -n "$a" link set "va$$" down
-began=$(date +%s.%N)
+began=$(date +%s%N)
 for pair in "0 $first" "1 $second"; do
     read -r rank pid <<<"$pair"
-    (
-        code=0
-        tail --pid="$pid" -f /dev/null
-        printf 'process %s ended %.1f s after the cut\n' "$rank" "$(echo "$(date +%s.%N) - $began" | bc)"
-    ) &
+    { tail --pid="$pid" -f /dev/null; echo "process $rank ended $((($(date +%s%N) - began) / 1000000)) ms after the cut"; } &
 done
 code=0
 wait "$first" || code=$?

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Kills one of two processes of `graft adapt` again and again (kill -9, the first and the second in turn), and resumes each time. For trying only:
 #   deploy/trials/kill.sh FOLDER GRAFT [TIMES]     FOLDER takes the logs and the run, GRAFT is the command, as ./graft; 20 times without TIMES
-# Every step saves a checkpoint. Ends badly where a process outlives the other by 30 s, where a resume finds no whole checkpoint, or where the log has a
+# Called from the project's root. Every step saves a checkpoint. Ends badly where a process outlives the other by 30 s, where a resume finds no whole checkpoint, or where the log has a
 # step twice or not at all; prints how long the other process took each time.
 set -euo pipefail
 [ $# -ge 2 ] || { sed -n '2,6p' "$0" >&2; exit 2; }

@@ -8,9 +8,11 @@ namespace Graft.Torch;
 /// </summary>
 public sealed unsafe class GradientReducer : IDisposable
 {
-    // PyTorch's: the first sum begins early, and then few sums carry much.
-    private const long FirstBucketBytes = 1 << 20;
-    private const long BucketBytes = 25 << 20;
+    /// <summary>The first bucket's size, PyTorch's: the first sum begins early.</summary>
+    public const long FirstBucketBytes = 1 << 20;
+
+    /// <summary>The others' size, PyTorch's: few sums carry much.</summary>
+    public const long BucketBytes = 25 << 20;
     private readonly ProcessGroup _group;
     private nint _handle;
 

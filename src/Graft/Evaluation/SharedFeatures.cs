@@ -66,7 +66,7 @@ internal class SharedFeatures(IFeatureNetwork network, ProcessGroup group) : IFe
                 rows.CopyTo(Matrix.Rows(values, First(rank), (int)count));
             }
 
-            // What the vectors are called does not hang on how many a process has; without any, another set says it.
+            // A process without pictures says what it knows: the first one, which always has some, is the one that measures.
             return new FeatureSet
             {
                 Values = values, Network = own?.Network ?? Name, NetworkHash = own?.NetworkHash ?? Hash, Preparation = own?.Preparation ?? Preparation, Source = pictures.Description,
