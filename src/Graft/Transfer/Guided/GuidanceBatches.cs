@@ -30,7 +30,9 @@ internal sealed class GuidanceBatches : IBatchSource
         {
             var ratios = RatiosOf(source, logRatio, device);
             var chosen = Systematic(ratios, new KeyedRandom(options.Seed, "tgdp/by ratio").Uniform(0, 0));
-            return (new SampleBatches(source.Subset(chosen), schedule, unchecked(options.Seed + 1), options.Flip, device), ratios.Average());
+            // Most are chosen more than once: items for a batch, and no set of recordings, which holds each once.
+            ISampleSource repeated = source is IImageSource ? source.Subset(chosen) : new SampleSubset(source, chosen);
+            return (new SampleBatches(repeated, schedule, unchecked(options.Seed + 1), options.Flip, device), ratios.Average());
         });
     }
 

@@ -134,6 +134,11 @@ public sealed class EcgItemsTests : IDisposable
         var moved = again.SampleLabelled(3, Sampler.Ddim(2), 3, [[0, 2], []]);
         moved.Values.ToArray().ShouldBe(guided.SampleLabelled(3, Sampler.Ddim(2), 3, [[0, 2], []]).Values.ToArray());
         moved.Values.ToArray().ShouldNotBe(asked.Values.ToArray());
+
+        // Drawn by their ratio, most records come more than once.
+        var byRatio = method with { DrawByRatio = true, RatioLoss = RatioLoss.Logistic, ClassifierSteps = 100, ClassifierWeightDecay = 0, SourceData = new DataOptions { Ecg = Options("train: 4") } };
+        using var drawnByRatio = byRatio.Adapt(source, Options("train: 4, with: [b]").Open());
+        drawnByRatio.SampleLabelled(3, Sampler.Ddim(2), 3, [[0, 2], []]).Values.ToArray().ShouldNotBe(moved.Values.ToArray());
     }
 
     [Fact]
