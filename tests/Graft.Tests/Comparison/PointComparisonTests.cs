@@ -124,7 +124,7 @@ public sealed class PointComparisonTests : IDisposable
         using var model = DiffusionModel.Load(_temporary["source"]);
         LearntRatio.Of(model).ShouldBeNull();
         var network = TorchRuntime.Run(() => RatioNetwork.Build(new RatioNetworkOptions { ItemSizes = [2], HiddenChannels = 8, Blocks = 1, Timed = true, TimestepScale = 1000 }));
-        model.Attach(TorchRuntime.Run(() => new GuidanceAttachment(network, 1)));
+        model.Attach(TorchRuntime.Run(() => new GuidanceAttachment(network, 1, null)));
         var (p, q) = (GaussianMixture.Spheres([1], [[-0.5, 0.5]], 0.1), GaussianMixture.Spheres([1], [[0.5, -0.5]], 0.1));
         var points = new SampleSet(new ItemShape(2), [0.25f, 0, 0, 0.25f, 0.75f, -0.25f, 1, 0.5f], "points");
         double[] ratios = [.. Enumerable.Range(0, 4).Select(i => (points[i][0] - points[i][1]) / 0.1)]; // (|x − μ_p|² − |x − μ_q|²)/2s²

@@ -13,10 +13,11 @@ internal sealed class GuidanceAttachment : Attachment
     private const string NetworkKey = "guidance_network";
     private const string ScaleKey = "guidance_scale";
     private readonly double _scale;
+    private readonly LearntLabels? _learnt;
 
-    internal GuidanceAttachment(RatioNetwork network, double scale)
+    internal GuidanceAttachment(RatioNetwork network, double scale, LearntLabels? learnt)
     {
-        (Network, _scale) = (Add("guidance", network), scale);
+        (Network, _scale, _learnt) = (Add("guidance", network), scale, learnt);
     }
 
     /// <inheritdoc/>
@@ -33,15 +34,20 @@ internal sealed class GuidanceAttachment : Attachment
 
     /// <inheritdoc/>
     public override IDenoiser Around(DenoisingNetwork network, NoiseSchedule schedule) => new GuidedDenoiser(
-        network, schedule, Guidance.Of((x, t, condition) => Network.LogRatio(x, t, condition?.ClassLabels), _scale));
+        _learnt?.Around(network) ?? network, schedule, Guidance.Of((x, t, condition) => Network.LogRatio(x, t, condition?.ClassLabels), _scale));
 
     /// <inheritdoc/>
-    public override JsonObject Configuration() => new()
+    public override JsonObject Configuration()
     {
-        ["peft_type"] = PeftType,
-        [ScaleKey] = _scale,
-        [NetworkKey] = Network.Options.ToJson(),
-    };
+        var configuration = new JsonObject
+        {
+            ["peft_type"] = PeftType,
+            [ScaleKey] = _scale,
+            [NetworkKey] = Network.Options.ToJson(),
+        };
+        _learnt?.Write(configuration);
+        return configuration;
+    }
 
     /// <summary>Rebuilds it from its settings.</summary>
     internal static GuidanceAttachment Restore(DenoisingNetwork network, JsonObject configuration, string where)
@@ -51,7 +57,7 @@ internal sealed class GuidanceAttachment : Attachment
         var read = RatioNetworkOptions.FromJson((JsonObject)options.DeepClone(), where);
         var shape = network.Options.ShapeOf(where);
         return read.ItemShape == shape
-            ? new GuidanceAttachment(RatioNetwork.Build(read), scale)
+            ? new GuidanceAttachment(RatioNetwork.Build(read), scale, LearntLabels.Read(configuration, network, where))
             : throw new InputException($"The adapter's configuration {where} guides items of {read.ItemShape} and its source makes {shape}: they belong to different models.");
     }
 }

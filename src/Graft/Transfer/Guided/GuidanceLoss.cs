@@ -11,10 +11,11 @@ internal delegate Tensor LogRatio(Tensor x, Tensor t, Tensor? labels);
 /// <summary>L = L_guidance + η1·L_cycle + η2·L_consistency of a batch of both domains (Ouyang et al. 2024, algorithm 4).</summary>
 /// <param name="model">The source, which stays as it is.</param>
 /// <param name="network">log h.</param>
+/// <param name="learnt">The labels that the source is told of; null: all.</param>
 /// <param name="clean">log q/p of clean items.</param>
 /// <param name="noised">log q_t/p_t of noised ones.</param>
 /// <param name="options">Weights and form.</param>
-internal sealed class GuidanceLoss(DiffusionModel model, RatioNetwork network, LogRatio clean, LogRatio noised, Guided options)
+internal sealed class GuidanceLoss(DiffusionModel model, RatioNetwork network, LearntLabels? learnt, LogRatio clean, LogRatio noised, Guided options)
 {
     /// <param name="batch">Of <see cref="DomainBatches"/>, or of <see cref="GuidanceBatches"/>.</param>
     /// <param name="meanRatio">E_p[q/p] where the batch has a third part, drawn by it; else null.</param>
@@ -75,7 +76,8 @@ internal sealed class GuidanceLoss(DiffusionModel model, RatioNetwork network, L
         {
             var condition = model.Network.Options.IsClassConditional ? new Condition { ClassLabels = target.Labels } : null;
             var x = target.X.Detach();
-            sourceNoise = model.Schedule.PredictedNoise(model.Network.Predict(x, target.T, condition), x, target.T);
+            var source = learnt?.Around(model.Network) ?? model.Network;
+            sourceNoise = model.Schedule.PredictedNoise(source.Predict(x, target.T, condition), x, target.T);
         }
 
         var gradient = Autograd.Gradients(log.Sum(), [target.X], createGraph: true)[0];

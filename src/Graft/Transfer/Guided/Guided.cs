@@ -138,7 +138,8 @@ public sealed record Guided : TransferMethod
 
             var stages = new List<TrainingStage>();
             var guidance = Network(model, timed: true, "guidance");
-            model.Attach(TorchRuntime.Run(() => new GuidanceAttachment(guidance, Scale)));
+            var learnt = LearntLabels.Of(source);
+            model.Attach(TorchRuntime.Run(() => new GuidanceAttachment(guidance, Scale, learnt)));
             LogRatio clean, noised;
             if (KnownRatio is { } known)
             {
@@ -155,7 +156,7 @@ public sealed record Guided : TransferMethod
                 noised = (x, t, labels) => aware!.LogRatio(x, t, labels);
             }
 
-            var terms = new GuidanceLoss(model, guidance, clean, noised, this);
+            var terms = new GuidanceLoss(model, guidance, learnt, clean, noised, this);
             var (batches, meanRatio) = Batches(data, own);
             var (heldBatches, heldMeanRatio) = validation is null ? default : Batches(validation, ownHeld!);
             stages.Add(new TrainingStage

@@ -142,6 +142,36 @@ public sealed class EcgItemsTests : IDisposable
     }
 
     [Fact]
+    public void A_guided_source_is_not_told_of_labels_that_it_never_saw()
+    {
+        Write(9);
+        var data = Options("train: 6").Open();
+        using var begun = DiffusionModel.Create(Tiny, new ScheduleOptions { NumTrainTimesteps = 20 }, seed: 4);
+        using var source = new Finetune { Training = new TrainingOptions { Steps = 3, BatchSize = 2, LearningRate = 0.1, EmaDecay = 0 } }.Adapt(begun, data);
+        source.Ecg = new EcgModelRecord(data.Set.Card, [([0], 4), ([0, 2], 2)]);
+        source.Save(_temporary["source"]);
+        using var loaded = DiffusionModel.Load(_temporary["source"]);
+        IReadOnlyList<IReadOnlyList<int>> told = [[0, 1], [2], [1]], learnt = [[0], [2], []];
+        Values(loaded, told).ShouldNotBe(Values(loaded, learnt));
+
+        var method = new Guided
+        {
+            Conditional = false, HiddenChannels = 8, Blocks = 1, ClassifierSteps = 2, ConsistencyWeight = 0.5, SourceCount = 3, SourceSampleSteps = 2,
+            Training = new TrainingOptions { Steps = 2, BatchSize = 2, LearningRate = 0.05 },
+        };
+        using (var guided = method.Adapt(loaded, Options("train: 4, with: [b]").Open(), new TrainingRun { Folder = _temporary["guided"] }))
+            Values(guided, told).ShouldBe(Values(guided, learnt));
+        using (var again = DiffusionModel.Load(_temporary["guided"]))
+            Values(again, told).ShouldBe(Values(again, learnt));
+
+        var configuration = Path.Combine(_temporary["guided"], "adapter_config.json");
+        File.WriteAllText(configuration, File.ReadAllText(configuration).Replace("\"source_labels\": [", "\"source_labels\": [3,", StringComparison.Ordinal));
+        Should.Throw<InputException>(() => DiffusionModel.Load(_temporary["guided"])).Message.ShouldContain("source_labels");
+
+        static float[] Values(DiffusionModel model, IReadOnlyList<IReadOnlyList<int>> labels) => model.SampleLabelled(3, Sampler.Ddim(2), 3, labels).Values.ToArray();
+    }
+
+    [Fact]
     public void Labels_are_drawn_as_often_as_they_are_in_the_training_set()
     {
         var card = CraftedEcg.Card() with { Classes = ["a", "b"] };
