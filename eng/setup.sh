@@ -5,7 +5,7 @@ GRAFT_HOME="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 export GRAFT_HOME
 ARTIFACTS="$GRAFT_HOME/artifacts"
 PACKAGES_NATIVE=(g++ cmake ninja-build libpng-dev libturbojpeg0-dev libwebp-dev)
-PACKAGES_TORCH=(libopenblas0-pthread libtorch-dev libdnnl-dev libgloo-dev) # the last for several processes only
+PACKAGES_TORCH=(libopenblas0-pthread libtorch-dev libgloo-dev) # the last for several processes only
 
 say() { printf 'graft: %s\n' "$*" >&2; }
 fail() { say "$*"; exit 2; }

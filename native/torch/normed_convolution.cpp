@@ -1,14 +1,18 @@
 #include <torch/library.h>
 
-#include "blocked.h"
-#include "convolution.h"
+#include <algorithm>
+#include <cstdlib>
+
 #include "plain_gradients.h"
+#include "profile.h"
+#include "rows.h"
+#include "winograd.h"
 
 // Operators of a residual block, registered beside libtorch's:
 //   graft::conv3x3(x, weight, bias)                    stride 1, zeros at the edges
 //   graft::norm_silu_conv3x3(x, shift, ..., residual)  conv3x3(silu(norm(x + shift) (1 + scale) + offset)) + residual
-//   graft::has_blocked_convolution(sizes)              whether the two have kernels of their own for these sizes
-// Where oneDNN's blocked convolutions are there, changes of memory order are part of the loops that run anyway, and what SiLU returned is computed
+//   graft::has_winograd_convolution(sizes)             whether the two have kernels of their own for these sizes
+// With Winograd's convolutions (winograd.h) norm, SiLU, bias and residual are part of the loops that run anyway, and what SiLU returned is computed
 // anew on the way back in place of being kept. Elsewhere, and for second derivatives, both are libtorch's operators in a row.
 
 namespace graft {
@@ -43,36 +47,101 @@ Tensor plain(const variable_list& in, Norm norm) {
 
 bool is_plain_float(const Tensor& t) { return !t.defined() || (t.scalar_type() == at::kFloat && t.is_cpu() && t.layout() == at::kStrided); }
 
+bool wanted_at_all() {
+    static const bool answer = [] {
+        const char* value = std::getenv("GRAFT_WINOGRAD_CONVOLUTIONS");
+        return (value == nullptr || std::string(value) != "0") && winograd::on_this_processor();
+    }();
+    return answer;
+}
+
+using Shape = winograd::Shape;
+
+bool has_winograd(const Shape& s) {
+    return wanted_at_all() && s.pictures > 0 && s.height > 1 && s.width > 1 && s.inputs > 0 && s.outputs > 0 &&
+           s.inputs % winograd::channel_block == 0 && s.outputs % winograd::channel_block == 0;
+}
+
+Shape shape_of(const Tensor& x, const Tensor& weight) { return {x.size(0), x.size(1), weight.size(0), x.size(2), x.size(3)}; }
+
 bool is_ours(const Tensor& x, const Tensor& weight, std::initializer_list<Tensor> others) {
     if (x.dim() != 4 || weight.dim() != 4 || weight.size(2) != 3 || weight.size(3) != 3 || x.size(1) != weight.size(1)) return false;
     if (!is_plain_float(x) || !is_plain_float(weight)) return false;
     for (const auto& t : others)
         if (!is_plain_float(t)) return false;
-    return has_blocked_convolution({x.size(0), x.size(1), weight.size(0), x.size(2), x.size(3)});
+    return has_winograd(shape_of(x, weight));
 }
-
-ConvolutionShape shape_of(const Tensor& x, const Tensor& weight) { return {x.size(0), x.size(1), weight.size(0), x.size(2), x.size(3)}; }
-
-Sizes inputs_of(const ConvolutionShape& s) { return {s.n, s.inputs, s.height * s.width}; }
-
-Sizes outputs_of(const ConvolutionShape& s) { return {s.n, s.outputs, s.height * s.width}; }
 
 const float* values(const Tensor& t) { return t.defined() ? t.data_ptr<float>() : nullptr; }
 
 Tensor contiguous(const Tensor& t) { return t.defined() ? t.contiguous() : t; }
 
-// sums, where it is given, becomes what each row adds up to, [N, C].
-Tensor blocked(Sizes s, const Tensor& x, Tensor* sums = nullptr) {
-    auto y = at::empty({s.n, s.channels, s.positions}, at::kFloat);
-    if (sums != nullptr) *sums = at::empty({s.n, s.channels}, at::kFloat);
-    to_blocks(s, values(x), y.data_ptr<float>(), sums == nullptr ? nullptr : sums->data_ptr<float>());
+Tensor floats(int64_t count) { return at::empty({count}, at::kFloat); }
+
+// f(from, to, scratch, thread) for pictures from..to, as many at a time as a core's cache holds; threads share them evenly.
+template <class F>
+void each_pass(const Shape& s, int64_t (*scratch_of)(const Shape&, int64_t), F f) {
+    const auto threads = static_cast<int64_t>(at::get_num_threads());
+    const auto once = std::min(winograd::at_once(s), (s.pictures + threads - 1) / threads), passes = (s.pictures + once - 1) / once;
+    at::parallel_for(0, passes, 1, [&](int64_t first, int64_t last) {
+        auto scratch = floats(scratch_of(s, once));
+        for (auto pass = first; pass < last; pass++)
+            f(pass * once, std::min(s.pictures, (pass + 1) * once), scratch.data_ptr<float>(), at::get_thread_num());
+    });
+}
+
+double operations(const Shape& s) { return 2.0 * 9 * static_cast<double>(s.pictures * s.inputs * s.outputs) * static_cast<double>(s.positions()); }
+
+Tensor forward(const Shape& s, winograd::Forward task, const Tensor& weight) {
+    ProfiledPart part("graft::convolution", operations(s));
+    auto u = floats(winograd::places * s.inputs * s.outputs), y = at::empty({s.pictures, s.outputs, s.height, s.width}, at::kFloat);
+    winograd::transform_weight(s, values(weight), u.data_ptr<float>());
+    task.u = u.data_ptr<float>();
+    task.y = y.data_ptr<float>();
+    each_pass(s, winograd::forward_scratch, [&](int64_t from, int64_t to, float* scratch, int) { winograd::forward(s, from, to, task, scratch); });
     return y;
 }
 
-Tensor unblocked(const ConvolutionShape& s, int64_t channels, const Tensor& x, const Tensor& bias = {}, const Tensor& residual = {}) {
-    auto y = at::empty({s.n, channels, s.height, s.width}, at::kFloat);
-    from_blocks({s.n, channels, s.height * s.width}, values(x), values(bias), values(residual), y.data_ptr<float>());
-    return y;
+struct Gradients {
+    Tensor input, weight, bias;  // each only where it was asked for
+};
+
+// task says what the convolution saw; its places for results are filled in here.
+Gradients backward(const Shape& s, winograd::Backward task, const Tensor& weight, bool input, bool weights, bool bias) {
+    ProfiledPart part("graft::convolution_backward", (static_cast<int>(input) + static_cast<int>(weights)) * operations(s));
+    Gradients result;
+    Tensor u, sums;
+    const auto size = winograd::places * s.inputs * s.outputs;
+    if (input) {
+        u = floats(size);
+        winograd::transform_weight_back(s, values(weight), u.data_ptr<float>());
+        result.input = at::empty({s.pictures, s.inputs, s.height, s.width}, at::kFloat);
+        task.u_back = u.data_ptr<float>();
+        task.dz = result.input.data_ptr<float>();
+    }
+    if (bias) {
+        sums = at::empty({s.pictures, s.outputs}, at::kFloat);
+        task.dy_sum = sums.data_ptr<float>();
+    }
+    std::vector<Tensor> du(weights ? static_cast<size_t>(at::get_num_threads()) : 0);  // of each thread; of those that did nothing, none
+    each_pass(s, winograd::backward_scratch, [&](int64_t from, int64_t to, float* scratch, int thread) {
+        auto own = task;
+        if (weights) {
+            auto& sum = du.at(static_cast<size_t>(thread));
+            if (!sum.defined()) sum = at::zeros({size}, at::kFloat);
+            own.du = sum.data_ptr<float>();
+        }
+        winograd::backward(s, from, to, own, scratch);
+    });
+    if (weights) {
+        Tensor total;
+        for (const auto& part_of : du)
+            if (part_of.defined()) total = total.defined() ? total.add_(part_of) : part_of;
+        result.weight = at::empty({s.outputs, s.inputs, 3, 3}, at::kFloat);
+        winograd::weight_gradient(s, values(total), result.weight.data_ptr<float>());
+    }
+    if (bias) result.bias = sums.sum(0);
+    return result;
 }
 
 // A Function takes no undefined tensors among its inputs: an empty one stands for what is absent.
@@ -88,9 +157,11 @@ variable_list or_undefined(variable_list list) {
 // ---- conv3x3
 
 Tensor convolved(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-    const auto s = shape_of(x, weight);
-    const auto y = convolution_forward(s, blocked(inputs_of(s), x.contiguous()), weight.contiguous());
-    return unblocked(s, s.outputs, y, contiguous(bias));
+    const auto in = x.contiguous(), w = weight.contiguous(), b = contiguous(bias);
+    winograd::Forward task{};
+    task.x = values(in);
+    task.bias = values(b);
+    return forward(shape_of(x, weight), task, w);
 }
 
 struct Conv3x3 : Function<Conv3x3> {
@@ -104,15 +175,12 @@ struct Conv3x3 : Function<Conv3x3> {
         const std::vector<bool> wanted{context->needs_input_grad(0), context->needs_input_grad(1), in[2].defined() && context->needs_input_grad(2)};
         if (at::GradMode::is_enabled())
             return by_plain_operators(in, gradients[0], wanted, [](const variable_list& v) { return plain_conv(v[0], v[1], v[2]); });
-        const auto s = shape_of(in[0], in[1]);
-        const auto dy = gradients[0].contiguous();
-        Tensor sums;
-        const auto flow = blocked(outputs_of(s), dy, wanted[2] ? &sums : nullptr);
-        variable_list result(3);
-        if (wanted[0]) result[0] = unblocked(s, s.inputs, convolution_backward_data(s, flow, in[1].contiguous()));
-        if (wanted[1]) result[1] = convolution_backward_weight(s, blocked(inputs_of(s), in[0].contiguous()), flow);
-        if (wanted[2]) result[2] = sums.sum(0);
-        return result;
+        const auto x = in[0].contiguous(), weight = in[1].contiguous(), dy = gradients[0].contiguous();
+        winograd::Backward task{};
+        task.dy = values(dy);
+        task.x = values(x);
+        const auto found = graft::backward(shape_of(x, weight), task, weight, wanted[0], wanted[1], wanted[2]);
+        return {found.input, found.weight, found.bias};
     }
 };
 
@@ -133,7 +201,7 @@ struct Rows {
 // The means of all rows, then their sums of squared distances: [2, N, C].
 Tensor moments_of(const Tensor& x) {
     auto moments = at::empty({2, x.size(0), x.size(1)}, at::kFloat);
-    row_moments({x.size(0), x.size(1), x.size(2) * x.size(3)}, values(x), moments.data_ptr<float>(), moments.data_ptr<float>() + moments.stride(0));
+    row_moments({x.size(0) * x.size(1), x.size(2) * x.size(3)}, values(x), moments.data_ptr<float>(), moments.data_ptr<float>() + moments.stride(0));
     return moments;
 }
 
@@ -176,55 +244,48 @@ variable_list all_contiguous(const variable_list& in) {
 }
 
 Tensor fused(const variable_list& in, Norm norm, const Tensor& moments) {
-    const auto s = shape_of(in[X], in[Weight]);
-    Tensor activated;
-    {
-        const auto rows = rows_of(in, norm, moments);
-        activated = at::empty_like(in[X]);
-        silu_to_blocks(inputs_of(s), values(in[X]), values(rows.a), values(rows.b), activated.data_ptr<float>());
-    }
-    return unblocked(s, s.outputs, convolution_forward(s, activated, in[Weight]), in[Bias], in[Residual]);
+    const auto rows = rows_of(in, norm, moments);
+    winograd::Forward task{};
+    task.x = values(in[X]);
+    task.a = values(rows.a);
+    task.b = values(rows.b);
+    task.bias = values(in[Bias]);
+    task.residual = values(in[Residual]);
+    return forward(shape_of(in[X], in[Weight]), task, in[Weight]);
 }
 
 variable_list fused_backward(const variable_list& in, Norm norm, const Tensor& moments, const Tensor& dy, const std::vector<bool>& wanted) {
     variable_list result(Inputs);
     if (wanted[Residual]) result[Residual] = dy;
     const auto s = shape_of(in[X], in[Weight]);
-    const auto sizes = inputs_of(s);
     const int64_t c = s.inputs, each = c / norm.groups;
     const bool norms = wanted[X] || wanted[Shift] || wanted[NormWeight] || wanted[NormBias] || wanted[Scale] || wanted[Offset];
     if (!norms && !wanted[Weight] && !wanted[Bias]) return result;
-    Tensor bias_sums;
-    const auto flow = blocked(outputs_of(s), dy, wanted[Bias] ? &bias_sums : nullptr);
-    if (wanted[Bias]) result[Bias] = bias_sums.sum(0);
-    if (!norms && !wanted[Weight]) return result;
     const auto rows = rows_of(in, norm, moments);
-    auto activated = wanted[Weight] ? at::empty_like(in[X]) : Tensor();
-    if (!norms) {
-        silu_to_blocks(sizes, values(in[X]), values(rows.a), values(rows.b), activated.data_ptr<float>());
-        result[Weight] = convolution_backward_weight(s, activated, flow);
-        return result;
-    }
-
-    auto dz = convolution_backward_data(s, flow, in[Weight]);
-    auto sums = at::empty({s.n, c}, at::kFloat), products = at::empty({s.n, c}, at::kFloat);
-    silu_backward(sizes, values(in[X]), values(rows.a), values(rows.b), values(rows.mean), dz.data_ptr<float>(),
-                  wanted[Weight] ? activated.data_ptr<float>() : nullptr, sums.data_ptr<float>(), products.data_ptr<float>());
-    if (wanted[Weight]) {
-        result[Weight] = convolution_backward_weight(s, activated, flow);
-        activated = Tensor();
-    }
+    auto sums = at::empty({s.pictures, c}, at::kFloat), products = at::empty({s.pictures, c}, at::kFloat);
+    winograd::Backward task{};
+    task.dy = values(dy);
+    task.x = values(in[X]);
+    task.a = values(rows.a);
+    task.b = values(rows.b);
+    task.mean = values(rows.mean);
+    task.sum = sums.data_ptr<float>();
+    task.product = products.data_ptr<float>();
+    const auto found = backward(s, task, in[Weight], norms, wanted[Weight], wanted[Bias]);
+    result[Weight] = found.weight;
+    result[Bias] = found.bias;
+    if (!norms) return result;
 
     // dgain = sum dz xhat and dbase = sum dz of each row; xhat's gradient less its two projections gives dx = slope dz + tilt x + level.
-    auto dgain = at::empty({s.n, c}, at::kFloat), dshift = at::empty({s.n, c}, at::kFloat), slope = at::empty({s.n, c}, at::kFloat),
-         tilt = at::empty({s.n, c}, at::kFloat), level = at::empty({s.n, c}, at::kFloat);
+    const auto fresh = [&] { return at::empty({s.pictures, c}, at::kFloat); };
+    auto dgain = fresh(), dshift = fresh(), slope = fresh(), tilt = fresh(), level = fresh();
     {
         const auto shift = values(in[Shift]), mean = values(rows.mean), mu = values(rows.mu), r = values(rows.r), gain = values(rows.gain),
                    sum = values(sums), product = values(products);
         auto dg = dgain.data_ptr<float>(), ds = dshift.data_ptr<float>(), sl = slope.data_ptr<float>(), ti = tilt.data_ptr<float>(),
              le = level.data_ptr<float>();
-        const auto positions = static_cast<double>(sizes.positions), count = positions * static_cast<double>(each);
-        for (int64_t first = 0; first < s.n * c; first += each) {
+        const auto positions = static_cast<double>(s.positions()), count = positions * static_cast<double>(each);
+        for (int64_t first = 0; first < s.pictures * c; first += each) {
             double along_one = 0, along_xhat = 0;
             for (auto i = first; i < first + each; i++) {
                 const double to_row = static_cast<double>(mean[i]) + (shift ? shift[i] : 0.0) - mu[i];
@@ -244,8 +305,8 @@ variable_list fused_backward(const variable_list& in, Norm norm, const Tensor& m
         }
     }
     if (wanted[X]) {
-        result[X] = at::empty_like(in[X]);
-        norm_backward(sizes, values(dz), values(in[X]), values(slope), values(tilt), values(level), result[X].data_ptr<float>());
+        result[X] = found.input;  // dz, in whose place dx comes
+        norm_backward({s.pictures * c, s.positions()}, values(in[X]), values(slope), values(tilt), values(level), result[X].data_ptr<float>());
     }
     if (wanted[Shift]) result[Shift] = dshift;
     const auto factor = in[Scale].defined() ? in[Scale] + 1 : Tensor();
@@ -316,9 +377,9 @@ Tensor norm_silu_conv3x3(const Tensor& x, const optional<Tensor>& shift, int64_t
 }  // namespace graft
 
 TORCH_LIBRARY(graft, library) {
-    library.def("has_blocked_convolution(int n, int inputs, int outputs, int height, int width) -> int",
+    library.def("has_winograd_convolution(int n, int inputs, int outputs, int height, int width) -> int",
                 [](int64_t n, int64_t inputs, int64_t outputs, int64_t height, int64_t width) {
-                    return static_cast<int64_t>(graft::has_blocked_convolution({n, inputs, outputs, height, width}));
+                    return static_cast<int64_t>(graft::has_winograd({n, inputs, outputs, height, width}));
                 });
     library.def("conv3x3(Tensor x, Tensor weight, Tensor? bias) -> Tensor", &graft::conv3x3);
     library.def(

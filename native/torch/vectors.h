@@ -35,10 +35,6 @@ INLINE void store(float* p, Floats v, int64_t count = B) {
         std::memcpy(p, &v, static_cast<size_t>(count) * sizeof(float));
 }
 
-INLINE Floats chosen(Ints condition, Floats yes, Floats no) {
-    return (Floats)(((Ints)yes & condition) | ((Ints)no & ~condition));
-}
-
 // Rows become columns, in four rounds that swap halves, quarters, eighths and sixteenths between two rows.
 template <int D>
 INLINE void swap_rows(Floats* t) {

@@ -4,8 +4,9 @@ namespace Graft.Torch;
 public static partial class Functional
 {
     private static readonly Operator Conv2dOp = new("aten::conv2d");
+    private static readonly Operator Conv1x1Op = new("graft::conv1x1");
     private static readonly Operator Conv3x3Op = new("graft::conv3x3");
-    private static readonly Operator HasBlockedConvolutionOp = new("graft::has_blocked_convolution");
+    private static readonly Operator HasWinogradConvolutionOp = new("graft::has_winograd_convolution");
     private static readonly Operator NormSiluConv3x3Op = new("graft::norm_silu_conv3x3");
     private static readonly Operator LinearOp = new("aten::linear");
     private static readonly Operator GroupNormOp = new("aten::group_norm");
@@ -41,6 +42,12 @@ public static partial class Functional
     public static Tensor Conv2d(Tensor x, Tensor weight, Tensor? bias, long stride, long[] padding) =>
         Conv2dOp.Call(x, weight, bias, stride, padding, 1, 1);
 
+    /// <summary>2-D cross-correlation of 1 x 1, stride 1: a product of matrices for each picture, on a processor with kernels of its own.</summary>
+    /// <param name="x">[N, C, H, W].</param>
+    /// <param name="weight">[K, C, 1, 1].</param>
+    /// <param name="bias">[K], or none.</param>
+    public static Tensor Conv1x1(Tensor x, Tensor weight, Tensor? bias) => Conv1x1Op.Call(x, weight, bias);
+
     /// <summary>2-D cross-correlation of 3 x 3, stride 1, with zeros at the edges. On a processor by Winograd's algorithm where it pays.</summary>
     /// <param name="x">[N, C, H, W].</param>
     /// <param name="weight">[K, C, 3, 3].</param>
@@ -49,11 +56,11 @@ public static partial class Functional
 
     /// <summary>
     /// Whether <see cref="Conv3x3"/> and the half of a residual block below have kernels of their own on this processor for a batch of n pictures
-    /// with so many channels: AVX-512, the system's oneDNN, channels in multiples of 16, float32. Otherwise they are libtorch's operators in a row. The
-    /// environment's GRAFT_BLOCKED_CONVOLUTIONS=0 turns them off.
+    /// with so many channels: AVX-512, channels in multiples of 16, float32. Otherwise they are libtorch's operators in a row. The
+    /// environment's GRAFT_WINOGRAD_CONVOLUTIONS=0 turns them off.
     /// </summary>
-    public static bool HasBlockedConvolution(long n, long inputs, long outputs, long height, long width) =>
-        HasBlockedConvolutionOp.CallInteger(n, inputs, outputs, height, width) != 0;
+    public static bool HasWinogradConvolution(long n, long inputs, long outputs, long height, long width) =>
+        HasWinogradConvolutionOp.CallInteger(n, inputs, outputs, height, width) != 0;
 
     /// <summary>
     /// One half of a residual block in one operator: conv(silu(norm(x + shift) · (1 + scale) + offset)) + residual. On a processor it keeps x

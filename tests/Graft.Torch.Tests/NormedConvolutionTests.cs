@@ -3,7 +3,7 @@ using Xunit.Abstractions;
 
 namespace Graft.Tests;
 
-/// <summary>The blocked convolutions in single precision against libtorch's operators in double; on processors without them both are libtorch's.</summary>
+/// <summary>Our own convolutions in single precision against libtorch's operators in double; on processors without them both are libtorch's.</summary>
 public class NormedConvolutionTests(ITestOutputHelper output)
 {
     private const double Epsilon = 1e-5;
@@ -16,7 +16,7 @@ public class NormedConvolutionTests(ITestOutputHelper output)
         { [5, 96, 32, 7, 7, 32], true, true, true },
         { [1, 16, 32, 9, 20, 4], false, false, false },
         { [2, 32, 16, 3, 2, 1], true, false, true },
-        { [2, 24, 32, 8, 8, 4], true, false, true }, // 24 channels fill no blocks
+        { [2, 24, 32, 8, 8, 4], true, false, true }, // 24 channels fill no vectors
     };
 
     [Theory]
@@ -85,6 +85,39 @@ public class NormedConvolutionTests(ITestOutputHelper output)
             Difference($"gradient {places[k]}", gradients[k], references[k]);
     });
 
+    [Theory]
+    [InlineData(32, 48, 28, 28, true)]
+    [InlineData(160, 64, 14, 14, true)]
+    [InlineData(96, 7, 7, 7, false)]
+    [InlineData(16, 33, 4, 4, true)]
+    [InlineData(16, 32, 5, 3, true)] // fewer places than a vector has
+    [InlineData(24, 32, 8, 8, true)]
+    public void Convolutions_of_single_places_too(long channels, long outputs, long height, long width, bool bias) => TorchRuntime.Run(() =>
+    {
+        using var scope = new TensorScope();
+        using var mode = Autograd.WithGrad();
+        Tensor?[] inputs = [Normal([3, channels, height, width], 1), Normal([outputs, channels, 1, 1], 2), bias ? Normal([outputs], 3) : null];
+        var (single, both) = (Leaves(inputs, DType.Float32), Leaves(inputs, DType.Float64));
+        var y = Functional.Conv1x1(single[0]!, single[1]!, single[2]);
+        var reference = Functional.Conv2d(both[0]!, both[1]!, both[2]);
+        Difference("value", y, reference);
+        int[] places = bias ? [0, 1, 2] : [0, 1];
+        var gradients = Autograd.Gradients(y.Square().Sum(), [.. places.Select(i => single[i]!)]);
+        var references = Autograd.Gradients(reference.Square().Sum(), [.. places.Select(i => both[i]!)]);
+        for (var k = 0; k < places.Length; k++)
+            Difference($"gradient {places[k]}", gradients[k], references[k]);
+
+        Difference("second", Second(single, Functional.Conv1x1), Second(both, (x, w, b) => Functional.Conv2d(x, w, b)));
+
+        static Tensor Normal(long[] sizes, int stream) => new KeyedRandom(5, "input").Normal(stream, [0], sizes).Reshape(sizes).To(DType.Float64);
+
+        static Tensor Second(Tensor?[] leaves, Func<Tensor, Tensor, Tensor?, Tensor> f)
+        {
+            var first = Autograd.Gradients(f(leaves[0]!, leaves[1]!, leaves[2]).Square().Sum(), [leaves[0]!], createGraph: true)[0];
+            return Autograd.Gradients(first.Square().Sum(), [leaves[1]!])[0];
+        }
+    });
+
     [Fact]
     public void Frozen_weights_get_no_gradient_and_none_is_recorded_for_nothing() => TorchRuntime.Run(() =>
     {
@@ -121,9 +154,9 @@ public class NormedConvolutionTests(ITestOutputHelper output)
     [Fact]
     public void Where_kernels_are_there_they_are_what_runs() => TorchRuntime.Run(() =>
     {
-        Functional.HasBlockedConvolution(2, 24, 32, 8, 8).ShouldBeFalse();
-        var has = Functional.HasBlockedConvolution(2, 32, 32, 8, 8);
-        output.WriteLine($"blocked convolutions: {has}");
+        Functional.HasWinogradConvolution(2, 24, 32, 8, 8).ShouldBeFalse();
+        var has = Functional.HasWinogradConvolution(2, 32, 32, 8, 8);
+        output.WriteLine($"Winograd's convolutions: {has}");
         using var scope = new TensorScope();
         var x = Inputs([2, 32, 32, 8, 8, 8], false, false, false).Select(t => t?.To(DType.Float32)).ToArray();
         var difference = (Functional.Conv3x3(x[0]!, x[6]!, x[7]) - Functional.Conv2d(x[0]!, x[6]!, x[7], padding: 1)).Abs().Max().Item();

@@ -71,8 +71,12 @@ public sealed class Conv2d(long inputs, long outputs, long kernel, long stride =
         return Side is null ? Convolve(x) : Convolve(x) + Side.Forward(x);
     }
 
-    private Tensor Convolve(Tensor x) =>
-        kernel == 3 && stride == 1 && padding == 1 ? Functional.Conv3x3(x, Weight, Bias) : Functional.Conv2d(x, Weight, Bias, stride, padding);
+    private Tensor Convolve(Tensor x) => (kernel, stride, padding) switch
+    {
+        (1, 1, 0) => Functional.Conv1x1(x, Weight, Bias),
+        (3, 1, 1) => Functional.Conv3x3(x, Weight, Bias),
+        _ => Functional.Conv2d(x, Weight, Bias, stride, padding),
+    };
 }
 
 /// <summary><c>nn.Conv1d</c> with zeros around, so that only the stride shortens: weight [out, in, k], bias [out].</summary>

@@ -90,6 +90,7 @@ internal static class OperatorCases
             o => o.Call(V(1, 2, 3, 4, 5, 6, 7, 8, 9).Reshape(1, 1, 3, 3), V(1, 1, 1, 1).Reshape(1, 1, 2, 2), V(0.5), 1, 0, 1, 1),
             [1, 1, 2, 2],
             [12.5, 16.5, 24.5, 28.5]),
+        ["Functional.Conv1x1Op"] = new(o => o.Call(V(1, 2, 3, 4).Reshape(1, 2, 1, 2), V(1, 10).Reshape(1, 2, 1, 1), V(0.5)), [1, 1, 1, 2], [31.5, 42.5]),
         ["Functional.Conv3x3Op"] = new(
             o => o.Call(V(1, 2, 3, 4).Reshape(1, 1, 2, 2), V(0, 0, 0, 0, 1, 10, 0, 0, 0).Reshape(1, 1, 3, 3), V(0.5)),
             [1, 1, 2, 2],
@@ -100,7 +101,7 @@ internal static class OperatorCases
                 V(10, 20).Reshape(1, 1, 1, 2)),
             [1, 1, 1, 2],
             [10.5 + (2 * Silu1), 20.5 + (2 * Silu1)]),
-        ["Functional.HasBlockedConvolutionOp"] = new(o => Tensor.Scalar(o.CallInteger(1, 15, 16, 8, 8)), [], [0]),
+        ["Functional.HasWinogradConvolutionOp"] = new(o => Tensor.Scalar(o.CallInteger(1, 15, 16, 8, 8)), [], [0]),
         ["Functional.LinearOp"] = new(o => o.Call(M(1, 2, 1, 2), M(1, 2, 3, 4), V(10)), [1, 1], [21]),
         ["Functional.GroupNormOp"] = new(o => o.Call(M(1, 4, 1, 3, 10, 14), 2, Argument.None, Argument.None, 0.0), [1, 4], [-1, 1, -1, 1]),
         ["Functional.LayerNormOp"] = new(o => o.Call(M(1, 2, 1, 3), Sizes(2), V(2, 2), V(5, 5), 0.0), [1, 2], [3, 7]),

@@ -1,0 +1,62 @@
+// 3x3 convolutions, stride 1, zeros at the edges, by Winograd's F(4x4, 3x3) (Lavin & Gray 2016), a quarter of the multiplications. Single
+// precision, channels in multiples of sixteen, [N, C, H, W] row-major in and out. What stands before and behind a convolution in a residual block
+// (SiLU of a norm, bias, what is added) is part of the loops that read and write its tiles. Includes nothing of libtorch's: it is compiled
+// for AVX-512 alone, and an inline function of a common header must not come out of here.
+#pragma once
+#include <cstdint>
+
+namespace graft::winograd {
+
+// Rows of x are [pictures * inputs, height * width], those of y [pictures * outputs, height * width].
+struct Shape {
+    int64_t pictures, inputs, outputs, height, width;
+    int64_t positions() const { return height * width; }
+    int64_t down() const { return (height + 3) / 4; }
+    int64_t across() const { return (width + 3) / 4; }
+    int64_t tiles() const { return down() * across(); }
+};
+
+constexpr int64_t channel_block = 16, places = 36;  // a tile of 4x4 has 6x6 transformed places
+
+bool on_this_processor();
+
+// How many pictures one pass takes, so that their tiles stay in the cache near a core while its weights are used often enough.
+int64_t at_once(const Shape& shape);
+
+// Numbers that a pass over so many pictures needs for itself.
+int64_t forward_scratch(const Shape& shape, int64_t pictures);
+int64_t backward_scratch(const Shape& shape, int64_t pictures);
+
+// w: [outputs, inputs, 3, 3]. u: [36, inputs, outputs]; for what flows back, turned by half a turn, [36, outputs, inputs].
+void transform_weight(const Shape& shape, const float* w, float* u);
+void transform_weight_back(const Shape& shape, const float* w, float* u);
+
+// du: [36, inputs, outputs]; dw: [outputs, inputs, 3, 3].
+void weight_gradient(const Shape& shape, const float* du, float* dw);
+
+struct Forward {
+    const float* x;
+    const float *a, *b;      // of each row: the convolution sees silu(a x + b); null: x itself
+    const float* u;          // by transform_weight
+    const float* bias;       // [outputs], or null
+    const float* residual;   // rows like y, or null
+    float* y;
+};
+
+// Pictures from..to.
+void forward(const Shape& shape, int64_t from, int64_t to, const Forward& task, float* scratch);
+
+struct Backward {
+    const float* dy;
+    const float* u_back;     // by transform_weight_back; null: the gradients before the convolution are not wanted
+    const float *x, *a, *b;  // as forwards; x may be null where du and a are
+    const float* mean;       // of each row of x, where a is given
+    float* dz;               // rows like x: the gradient of a x + b, or of x where a is null
+    float *sum, *product;    // of each row: sum dz, sum dz (x - mean); null where a is
+    float* du;               // [36, inputs, outputs], to which the gradient is added; null: not wanted
+    float* dy_sum;           // of each row of dy: its sum; or null
+};
+
+void backward(const Shape& shape, int64_t from, int64_t to, const Backward& task, float* scratch);
+
+}  // namespace graft::winograd
