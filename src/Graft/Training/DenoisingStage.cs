@@ -101,10 +101,16 @@ internal static class DenoisingStage
     /// <summary>Noises a batch and asks the network about it.</summary>
     internal static NoisedBatch Predict(DiffusionModel model, Batch batch)
     {
-        var noised = model.Schedule.AddNoise(batch.X0, batch.Noise, batch.T);
+        var (noised, condition) = Noised(model, batch);
+        return new NoisedBatch(noised, condition, model.Denoiser.Predict(noised, batch.T, condition));
+    }
+
+    /// <summary>x_t, and what the network is conditioned on.</summary>
+    internal static (Tensor X, Condition? Condition) Noised(DiffusionModel model, Batch batch)
+    {
         var labels = model.Network.Options.IsClassConditional ? batch.ClassLabels : null;
         var condition = labels is null && batch.Embedding is null ? null : new Condition { ClassLabels = labels, Embedding = batch.Embedding };
-        return new NoisedBatch(noised, condition, model.Denoiser.Predict(noised, batch.T, condition));
+        return (model.Schedule.AddNoise(batch.X0, batch.Noise, batch.T), condition);
     }
 
     /// <summary>The denoising loss of what <see cref="Predict"/> gave.</summary>

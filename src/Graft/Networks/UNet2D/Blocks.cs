@@ -121,11 +121,23 @@ internal sealed class UpLevel : Module
         using var region = OperatorProfile.Region(this);
         for (var j = 0; j < _resnets.Count; j++)
         {
-            x = _resnets[j].Forward(Tensor.Cat([x, skips.Pop()], 1), time);
+            // What is used up goes at once; what gradients need of it, their operators hold.
+            var (below, skip, resnet) = (x, skips.Pop(), _resnets[j]);
+            x = TensorScope.Of(() => resnet.Forward(Tensor.Cat([below, skip], 1), time));
+            below.Dispose();
+            skip.Dispose();
             if (_attentions.Count > 0)
-                x = _attentions[j].Forward(x, context);
+                x = Next(x, h => _attentions[j].Forward(h, context));
         }
 
-        return _upsample?.Forward(x) ?? _resnetUpsample?.Forward(x, time) ?? x;
+        return Next(x, h => _upsample?.Forward(h) ?? _resnetUpsample?.Forward(h, time) ?? h);
+
+        static Tensor Next(Tensor x, Func<Tensor, Tensor> layer)
+        {
+            var y = layer(x);
+            if (!ReferenceEquals(x, y))
+                x.Dispose();
+            return y;
+        }
     }
 }

@@ -81,11 +81,11 @@ internal sealed class Upsample : Module
 
     internal Upsample(long channels, bool convolve) => _conv = convolve ? Add("conv", new Conv2d(channels, channels, 3, padding: 1)) : null;
 
-    internal Tensor Forward(Tensor x)
+    internal Tensor Forward(Tensor x) => TensorScope.Of(() =>
     {
         var doubled = Functional.UpsampleNearest(x, x.Size(2) * 2, x.Size(3) * 2);
         return _conv?.Forward(doubled) ?? doubled;
-    }
+    });
 }
 
 /// <summary>Which way a residual block changes the resolution.</summary>
@@ -163,8 +163,11 @@ internal sealed class ResnetBlock : Module
     /// <summary>In a scope of its own: what gradients do not need is freed at once, not at the end of the pass.</summary>
     internal Tensor Forward(Tensor x, Tensor timeEmbedding)
     {
-        var y = TensorScope.Of(() => Side is null ? Compute(x, timeEmbedding) : Compute(x, timeEmbedding) + Side.Forward(x, timeEmbedding));
-        return After is { } after ? TensorScope.Of(() => after.Forward(y)) : y;
+        return TensorScope.Of(() =>
+        {
+            var y = TensorScope.Of(() => Side is null ? Compute(x, timeEmbedding) : Compute(x, timeEmbedding) + Side.Forward(x, timeEmbedding));
+            return After is null ? y : After.Forward(y);
+        });
     }
 
     private Tensor Compute(Tensor x, Tensor timeEmbedding)

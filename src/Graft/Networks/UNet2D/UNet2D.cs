@@ -88,7 +88,9 @@ public sealed class UNet2D : DenoisingNetwork
 
     /// <inheritdoc/>
     /// <exception cref="InputException">The network is class-conditional and no labels were given; or it attends to a context, and none of its width was.</exception>
-    public override Tensor Predict(Tensor x, Tensor t, Condition? condition = null)
+    public override Tensor Predict(Tensor x, Tensor t, Condition? condition = null) => TensorScope.Of(() => Compute(x, t, condition));
+
+    private Tensor Compute(Tensor x, Tensor t, Condition? condition)
     {
         if (Options.CenterInputSample)
             x = (x * 2.0) - 1.0;

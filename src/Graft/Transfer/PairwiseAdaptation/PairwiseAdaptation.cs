@@ -89,11 +89,12 @@ public sealed record PairwiseAdaptation : TransferMethod
     private Loss Loss(
         DiffusionModel source, DiffusionModel model, ReverseProcess process, Batch batch, (double Image, double High, double HighError) weights, ProcessGroup? group)
     {
-        var noised = DenoisingStage.Predict(model, batch);
-        var denoising = DenoisingStage.LossOf(model, process, batch, noised, Training.VlbWeight);
+        var (x, condition) = DenoisingStage.Noised(model, batch);
         Tensor sourceOutput;
-        using (Autograd.NoGrad())
-            sourceOutput = source.Denoiser.Predict(noised.X, batch.T, noised.Condition);
+        using (Autograd.NoGrad()) // first: what it needs on the way is gone before the other network keeps what its gradients need
+            sourceOutput = source.Denoiser.Predict(x, batch.T, condition);
+        var noised = new NoisedBatch(x, condition, model.Denoiser.Predict(x, batch.T, condition));
+        var denoising = DenoisingStage.LossOf(model, process, batch, noised, Training.VlbWeight);
         var share = model.Schedule.At(batch.T, noised.X).Alpha.IsGreater(SmallestSignal).To(noised.X.Type);
         var pairs = PairwiseLoss.Of(
             model.Schedule.PredictedOriginal(noised.Output, noised.X, batch.T),
