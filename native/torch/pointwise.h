@@ -11,12 +11,15 @@ struct Shape {
 
 bool on_this_processor();
 
-// Pictures from..to. x: [N, inputs, positions], w: [outputs, inputs], bias: [outputs] or null, y: [N, outputs, positions].
-void forward(const Shape& shape, int64_t from, int64_t to, const float* x, const float* w, const float* bias, float* y);
+// Pictures from..to. x: [N, inputs, positions], which the convolution sees through SiLU where it is activated; w: [outputs, inputs]; bias: [outputs]
+// or null; residual: like y, or null; y: [N, outputs, positions]. scratch holds inputs * positions numbers.
+void forward(const Shape& shape, int64_t from, int64_t to, const float* x, bool activated, const float* w, const float* bias, const float* residual,
+             float* y, float* scratch);
 
-void backward_input(const Shape& shape, int64_t from, int64_t to, const float* dy, const float* w, float* dx);
+// x only where it is activated.
+void backward_input(const Shape& shape, int64_t from, int64_t to, const float* x, bool activated, const float* dy, const float* w, float* dx);
 
-// Added to dw [outputs, inputs]; scratch holds inputs * (positions + 15) numbers.
-void backward_weight(const Shape& shape, int64_t from, int64_t to, const float* x, const float* dy, float* dw, float* scratch);
+// Added to dw [outputs, inputs]; scratch holds inputs * positions numbers.
+void backward_weight(const Shape& shape, int64_t from, int64_t to, const float* x, bool activated, const float* dy, float* dw, float* scratch);
 
 }  // namespace graft::pointwise

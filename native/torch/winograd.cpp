@@ -1,10 +1,8 @@
 #include "winograd.h"
 
 #if defined(__AVX512F__) && defined(__AVX512VL__) && defined(__AVX512DQ__) && defined(__GNUC__)
-#include <immintrin.h>
-
+#include "avx512.h"
 #include "multiply.h"
-#include "vectors.h"
 
 namespace graft::winograd {
 namespace {
@@ -83,29 +81,6 @@ INLINE void both(Transform transform, Get get, Put put) {
 #pragma GCC unroll 6
         for (int r = 0; r < To; r++) put(c, r, y[r]);
     }
-}
-
-INLINE __mmask16 first(int64_t count) { return static_cast<__mmask16>((1u << count) - 1); }
-
-INLINE Floats load_some(const float* p, __mmask16 which) { return (Floats)_mm512_maskz_loadu_ps(which, p); }
-
-INLINE void store_some(float* p, Floats v, __mmask16 which) { _mm512_mask_storeu_ps(p, which, (__m512)v); }
-
-// 1 / (1 + e^-x), to a few units in the last place. e^-x = 2^n e^r with |r| below log 2 / 2, and Taylor's series of e^r.
-INLINE Floats sigmoid(Floats x) {
-    const Floats y = (Floats)_mm512_min_ps((__m512)-x, _mm512_set1_ps(88.0f));
-    constexpr float rounder = 12582912.0f;  // 1.5 * 2^23: adding it rounds
-    const Floats n = (y * 1.44269504088896341f + rounder) - rounder;
-    const Floats r = (y - n * 0.693359375f) + n * 2.12194440e-4f;
-    Floats p = r * (1.0f / 5040) + 1.0f / 720;
-    p = p * r + 1.0f / 120;
-    p = p * r + 1.0f / 24;
-    p = p * r + 1.0f / 6;
-    p = p * r + 0.5f;
-    p = p * r + 1.0f;
-    p = p * r + 1.0f;
-    const Floats d = 1.0f + (Floats)_mm512_scalef_ps((__m512)p, (__m512)n), q = (Floats)_mm512_rcp14_ps((__m512)d);
-    return q * (2.0f - d * q);  // Newton's step: from 14 bits to all
 }
 
 // The transformed tiles of a pass, [36, tiles, channels], columns of a tile before its rows. A line between two of the 36, so that they
@@ -269,8 +244,7 @@ void through_activation(const Shape& s, int64_t row, const Backward& task, const
 
 }  // namespace
 
-bool on_this_processor() { return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-                                  __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd"); }
+bool on_this_processor() { return is_avx512(); }
 
 int64_t at_once(const Shape& s) {
     constexpr int64_t cached = 1 << 18;  // numbers, a megabyte

@@ -46,7 +46,14 @@ public static partial class Functional
     /// <param name="x">[N, C, H, W].</param>
     /// <param name="weight">[K, C, 1, 1].</param>
     /// <param name="bias">[K], or none.</param>
-    public static Tensor Conv1x1(Tensor x, Tensor weight, Tensor? bias) => Conv1x1Op.Call(x, weight, bias);
+    public static Tensor Conv1x1(Tensor x, Tensor weight, Tensor? bias) => Conv1x1Op.Call(x, weight, bias, false, Argument.None);
+
+    /// <summary>conv(silu(x)) + residual in one operator. On a processor it keeps x alone for the way back; second derivatives go through libtorch's own operators.</summary>
+    /// <param name="x">[N, C, H, W].</param>
+    /// <param name="weight">[K, C, 1, 1].</param>
+    /// <param name="bias">[K], or none.</param>
+    /// <param name="residual">[N, K, H, W], or none.</param>
+    public static Tensor SiluConv1x1(Tensor x, Tensor weight, Tensor? bias, Tensor? residual) => Conv1x1Op.Call(x, weight, bias, true, residual);
 
     /// <summary>2-D cross-correlation of 3 x 3, stride 1, with zeros at the edges. On a processor by Winograd's algorithm where it pays.</summary>
     /// <param name="x">[N, C, H, W].</param>

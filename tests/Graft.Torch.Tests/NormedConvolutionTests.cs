@@ -86,34 +86,46 @@ public class NormedConvolutionTests(ITestOutputHelper output)
     });
 
     [Theory]
-    [InlineData(32, 48, 28, 28, true)]
-    [InlineData(160, 64, 14, 14, true)]
-    [InlineData(96, 7, 7, 7, false)]
-    [InlineData(16, 33, 4, 4, true)]
-    [InlineData(16, 32, 5, 3, true)] // fewer places than a vector has
-    [InlineData(24, 32, 8, 8, true)]
-    public void Convolutions_of_single_places_too(long channels, long outputs, long height, long width, bool bias) => TorchRuntime.Run(() =>
+    [InlineData(32, 48, 28, 28, true, false)]
+    [InlineData(160, 64, 14, 14, true, true)]
+    [InlineData(96, 7, 7, 7, false, false)]
+    [InlineData(16, 33, 4, 4, true, true)]
+    [InlineData(16, 32, 5, 3, true, true)] // fewer places than a vector has
+    [InlineData(24, 32, 8, 8, true, true)]
+    public void Convolutions_of_single_places_too(long channels, long outputs, long height, long width, bool bias, bool activated) => TorchRuntime.Run(() =>
     {
         using var scope = new TensorScope();
         using var mode = Autograd.WithGrad();
-        Tensor?[] inputs = [Normal([3, channels, height, width], 1), Normal([outputs, channels, 1, 1], 2), bias ? Normal([outputs], 3) : null];
+        Tensor?[] inputs =
+        [
+            Normal([3, channels, height, width], 1), Normal([outputs, channels, 1, 1], 2), bias ? Normal([outputs], 3) : null,
+            activated ? Normal([3, outputs, height, width], 4) : null,
+        ];
         var (single, both) = (Leaves(inputs, DType.Float32), Leaves(inputs, DType.Float64));
-        var y = Functional.Conv1x1(single[0]!, single[1]!, single[2]);
-        var reference = Functional.Conv2d(both[0]!, both[1]!, both[2]);
+        var (y, reference) = (Ours(single), Plain(both));
         Difference("value", y, reference);
-        int[] places = bias ? [0, 1, 2] : [0, 1];
+        int[] places = [.. Enumerable.Range(0, 4).Where(i => inputs[i] is not null)];
         var gradients = Autograd.Gradients(y.Square().Sum(), [.. places.Select(i => single[i]!)]);
         var references = Autograd.Gradients(reference.Square().Sum(), [.. places.Select(i => both[i]!)]);
         for (var k = 0; k < places.Length; k++)
             Difference($"gradient {places[k]}", gradients[k], references[k]);
 
-        Difference("second", Second(single, Functional.Conv1x1), Second(both, (x, w, b) => Functional.Conv2d(x, w, b)));
+        Difference("second", Second(single, Ours), Second(both, Plain));
 
         static Tensor Normal(long[] sizes, int stream) => new KeyedRandom(5, "input").Normal(stream, [0], sizes).Reshape(sizes).To(DType.Float64);
 
-        static Tensor Second(Tensor?[] leaves, Func<Tensor, Tensor, Tensor?, Tensor> f)
+        Tensor Ours(Tensor?[] t) =>
+            activated ? Functional.SiluConv1x1(t[0]!, t[1]!, t[2], t[3]) : Functional.Conv1x1(t[0]!, t[1]!, t[2]);
+
+        Tensor Plain(Tensor?[] t)
         {
-            var first = Autograd.Gradients(f(leaves[0]!, leaves[1]!, leaves[2]).Square().Sum(), [leaves[0]!], createGraph: true)[0];
+            var found = Functional.Conv2d(activated ? Functional.Silu(t[0]!) : t[0]!, t[1]!, t[2]);
+            return t[3] is null ? found : found + t[3]!;
+        }
+
+        static Tensor Second(Tensor?[] leaves, Func<Tensor?[], Tensor> f)
+        {
+            var first = Autograd.Gradients(f(leaves).Square().Sum(), [leaves[0]!], createGraph: true)[0];
             return Autograd.Gradients(first.Square().Sum(), [leaves[1]!])[0];
         }
     });

@@ -76,7 +76,7 @@ internal sealed class LeanAnlModule : AnlModule
         var h = _norm.Forward(x);
         if (_value is not null && _condition.Value is { } c)
             h += _output!.Forward(_value.Forward(c.To(x.Type))).Unsqueeze(-1).Unsqueeze(-1);
-        return _out.Forward(Functional.Silu(_in.Forward(h))) + x;
+        return Functional.SiluConv1x1(_in.Forward(h), _out.Weight, _out.Bias, x);
     }
 
     /// <inheritdoc/>
