@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics.X86;
+
 namespace Graft.Torch;
 
 /// <summary>Layers without parameters of their own, by PyTorch's definitions. Pictures are NCHW.</summary>
@@ -60,6 +62,11 @@ public static partial class Functional
     /// <param name="weight">[K, C, 3, 3].</param>
     /// <param name="bias">[K], or none.</param>
     public static Tensor Conv3x3(Tensor x, Tensor weight, Tensor? bias) => Conv3x3Op.Call(x, weight, bias);
+
+    /// <summary>Whether this processor has kernels for them at all; asks no library.</summary>
+    public static bool HasOwnConvolutions =>
+        Avx512BW.VL.IsSupported && Avx512CD.VL.IsSupported && Avx512DQ.VL.IsSupported && Avx512F.VL.IsSupported
+        && Environment.GetEnvironmentVariable("GRAFT_WINOGRAD_CONVOLUTIONS") != "0";
 
     /// <summary>
     /// Whether <see cref="Conv3x3"/> and the half of a residual block below have kernels of their own on this processor for a batch of n pictures

@@ -168,6 +168,7 @@ public class NormedConvolutionTests(ITestOutputHelper output)
     {
         Functional.HasWinogradConvolution(2, 24, 32, 8, 8).ShouldBeFalse();
         var has = Functional.HasWinogradConvolution(2, 32, 32, 8, 8);
+        has.ShouldBe(Functional.HasOwnConvolutions);
         output.WriteLine($"Winograd's convolutions: {has}");
         using var scope = new TensorScope();
         var x = Inputs([2, 32, 32, 8, 8, 8], false, false, false).Select(t => t?.To(DType.Float32)).ToArray();

@@ -61,6 +61,7 @@ internal static class PlanCommand
                     BatchSize = parsed.GetValue(batch),
                     Bar = parsed.GetValue(copies),
                     Memory = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes,
+                    OwnConvolutions = Functional.HasOwnConvolutions,
                 },
                 known);
             if (pictures is not null)

@@ -12,9 +12,10 @@ public readonly record struct MemoryEstimate(long Weights, long Training, long A
     private const int Single = 4; // bytes of a float32
     private const int States = 4; // gradient, two moments, average
 
-    // Kept values are joined by their gradients, by copies in oneDNN's layouts, and by what malloc cannot reuse.
-    private const double Factor = 1.7;
-    private const double SecondPass = 0.35; // the frozen source's, without gradients
+    // Kept values are joined by their gradients and by what malloc cannot reuse; our own convolutions keep their inputs alone.
+    private const double OwnConvolutions = 0.75;
+    private const double OperatorsInARow = 1.5;
+    private const double SecondPass = 0.05; // the frozen source's, which is over before the other begins
 
     /// <summary>All of it.</summary>
     public long Total => Weights + Training + Activations;
@@ -24,13 +25,14 @@ public readonly record struct MemoryEstimate(long Weights, long Training, long A
     /// <param name="trained">Parameters that are trained.</param>
     /// <param name="together">Pictures that are worked through together: the batch, or its part with accumulation.</param>
     /// <param name="sourceRuns">Whether the frozen source runs beside the copy.</param>
-    public static MemoryEstimate Of(NetworkCost cost, long trained, int together, bool sourceRuns)
+    /// <param name="ownConvolutions">Whether the 3 x 3 convolutions are Graft's own (docs/performance.md), and not libtorch's operators in a row.</param>
+    public static MemoryEstimate Of(NetworkCost cost, long trained, int together, bool sourceRuns, bool ownConvolutions)
     {
         ArgumentNullException.ThrowIfNull(cost);
         var kept = (double)cost.Activations * together * Single;
         return new MemoryEstimate(
             2 * cost.Parameters * Single,
             States * trained * Single,
-            (long)(kept * (Factor + (sourceRuns ? SecondPass : 0))));
+            (long)(kept * ((ownConvolutions ? OwnConvolutions : OperatorsInARow) + (sourceRuns ? SecondPass : 0))));
     }
 }

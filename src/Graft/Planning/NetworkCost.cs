@@ -22,6 +22,9 @@ public sealed class NetworkCost
         _attentionNorm = !_scaleShift || options.AttnNormNumGroups is not null;
     }
 
+    /// <summary>Whether Graft's own convolutions take its channels, where a processor has them: multiples of sixteen, and no drop-out.</summary>
+    public bool FitsOwnConvolutions => _options.BlockOutChannels.All(c => c % 16 == 0) && _options.Dropout == 0;
+
     /// <summary>Parameters of the network.</summary>
     public long Parameters { get; private set; }
 

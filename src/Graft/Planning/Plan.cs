@@ -23,6 +23,9 @@ public sealed record PlanRequest
 
     /// <summary>Bytes that a training may take; null: unknown.</summary>
     public long? Memory { get; init; }
+
+    /// <summary>Whether the training's processor has kernels for Graft's own convolutions, which keep less.</summary>
+    public bool OwnConvolutions { get; init; }
 }
 
 /// <summary>A plan: what to run, what it takes, and why.</summary>

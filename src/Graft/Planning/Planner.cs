@@ -152,7 +152,7 @@ public static class Planner
             warnings.Add("It may not fit into this machine's memory, however the batch is split: take a smaller source, or another machine.");
         method = method with { Training = method.Training with { Accumulation = parts } };
 
-        MemoryEstimate Estimate(int together) => MemoryEstimate.Of(request.Source.Cost, trained, together, pairwise);
+        MemoryEstimate Estimate(int together) => MemoryEstimate.Of(request.Source.Cost, trained, together, pairwise, request.OwnConvolutions && request.Source.Cost.FitsOwnConvolutions);
     }
 
     private static void Extrapolations(PlanRequest request, MeasuredComparison measured, List<string> warnings)
