@@ -61,7 +61,7 @@ internal static class PlanCommand
                     BatchSize = parsed.GetValue(batch),
                     Bar = parsed.GetValue(copies),
                     Memory = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes,
-                    OwnConvolutions = Functional.HasOwnConvolutions,
+                    OwnConvolutions = Functional.HasOwnConvolutions && !parsed.GetRequiredValue(device).StartsWith("cuda", StringComparison.Ordinal),
                 },
                 known);
             if (pictures is not null)
