@@ -24,8 +24,6 @@ Tensor plain(const variable_list& in, bool activated) {
     return in[Residual].defined() ? y + in[Residual] : y;
 }
 
-bool is_plain_float(const Tensor& t) { return !t.defined() || (t.scalar_type() == at::kFloat && t.is_cpu() && t.layout() == at::kStrided); }
-
 bool is_ours(const variable_list& in) {
     const auto &x = in[X], &weight = in[Weight];
     if (!pointwise::on_this_processor() || x.dim() != 4 || weight.dim() != 4 || weight.size(2) != 1 || weight.size(3) != 1 || x.size(1) != weight.size(1)) return false;
@@ -45,10 +43,6 @@ void each_picture(const Shape& s, F f) {
     at::parallel_for(0, s.pictures, 1, f);
 }
 
-const float* values(const Tensor& t) { return t.defined() ? t.data_ptr<float>() : nullptr; }
-
-Tensor contiguous(const Tensor& t) { return t.defined() ? t.contiguous() : t; }
-
 Tensor convolved(const variable_list& in, bool activated) {
     const auto x = in[X].contiguous(), weight = in[Weight].contiguous(), bias = contiguous(in[Bias]), residual = contiguous(in[Residual]);
     const auto s = shape_of(x, weight);
@@ -61,15 +55,11 @@ Tensor convolved(const variable_list& in, bool activated) {
     return y;
 }
 
-Tensor or_empty(const Tensor& t) { return t.defined() ? t : at::empty({0}, at::kFloat); }
-
-// A Function takes no undefined tensors among its inputs: an empty one stands for what is absent.
 struct Conv1x1 : Function<Conv1x1> {
     static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& residual, bool activated) {
         context->save_for_backward({x, weight});
         context->saved_data["activated"] = activated;
-        const auto given = [](const Tensor& t) { return t.numel() == 0 ? Tensor() : t; };
-        return convolved({x, weight, given(bias), given(residual)}, activated);
+        return convolved({x, weight, or_undefined(bias), or_undefined(residual)}, activated);
     }
 
     static variable_list backward(AutogradContext* context, variable_list gradients) {

@@ -45,8 +45,6 @@ Tensor plain(const variable_list& in, Norm norm) {
     return in[Residual].defined() ? h + in[Residual] : h;
 }
 
-bool is_plain_float(const Tensor& t) { return !t.defined() || (t.scalar_type() == at::kFloat && t.is_cpu() && t.layout() == at::kStrided); }
-
 bool wanted_at_all() {
     static const bool answer = [] {
         const char* value = std::getenv("GRAFT_WINOGRAD_CONVOLUTIONS");
@@ -71,10 +69,6 @@ bool is_ours(const Tensor& x, const Tensor& weight, std::initializer_list<Tensor
         if (!is_plain_float(t)) return false;
     return has_winograd(shape_of(x, weight));
 }
-
-const float* values(const Tensor& t) { return t.defined() ? t.data_ptr<float>() : nullptr; }
-
-Tensor contiguous(const Tensor& t) { return t.defined() ? t.contiguous() : t; }
 
 Tensor floats(int64_t count) { return at::empty({count}, at::kFloat); }
 
@@ -142,16 +136,6 @@ Gradients backward(const Shape& s, winograd::Backward task, const Tensor& weight
     }
     if (bias) result.bias = sums.sum(0);
     return result;
-}
-
-// A Function takes no undefined tensors among its inputs: an empty one stands for what is absent.
-Tensor or_empty(const Tensor& t) { return t.defined() ? t : at::empty({0}, at::kFloat); }
-
-Tensor or_undefined(const Tensor& t) { return t.numel() == 0 ? Tensor() : t; }
-
-variable_list or_undefined(variable_list list) {
-    for (auto& t : list) t = or_undefined(t);
-    return list;
 }
 
 // ---- conv3x3

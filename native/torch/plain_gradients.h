@@ -1,4 +1,4 @@
-// What the operators registered here share: gradients of gradients go through libtorch's own operators.
+// What the operators registered here share: looks at tensors that may be absent, and gradients of gradients by libtorch's own operators.
 #pragma once
 #include <torch/csrc/autograd/custom_function.h>
 
@@ -7,6 +7,22 @@
 #include "internal.h"
 
 namespace graft {
+
+inline bool is_plain_float(const at::Tensor& t) { return !t.defined() || (t.scalar_type() == at::kFloat && t.is_cpu() && t.layout() == at::kStrided); }
+
+inline const float* values(const at::Tensor& t) { return t.defined() ? t.data_ptr<float>() : nullptr; }
+
+inline at::Tensor contiguous(const at::Tensor& t) { return t.defined() ? t.contiguous() : t; }
+
+// A Function takes no undefined tensors among its inputs: an empty one stands for what is absent.
+inline at::Tensor or_empty(const at::Tensor& t) { return t.defined() ? t : at::empty({0}, at::kFloat); }
+
+inline at::Tensor or_undefined(const at::Tensor& t) { return t.numel() == 0 ? at::Tensor() : t; }
+
+inline torch::autograd::variable_list or_undefined(torch::autograd::variable_list list) {
+    for (auto& t : list) t = or_undefined(t);
+    return list;
+}
 
 // The forward pass once more, by operators that can be differentiated twice; undefined where no gradient is wanted.
 template <class Forward>
