@@ -6,11 +6,6 @@
 
 namespace graft {
 
-inline bool is_avx512() {
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd");
-}
-
 INLINE __mmask16 first(int64_t count) { return static_cast<__mmask16>((1u << count) - 1); }
 
 INLINE Floats load_some(const float* p, __mmask16 which) { return (Floats)_mm512_maskz_loadu_ps(which, p); }

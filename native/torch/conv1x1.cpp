@@ -26,7 +26,7 @@ Tensor plain(const variable_list& in, bool activated) {
 
 bool is_ours(const variable_list& in) {
     const auto &x = in[X], &weight = in[Weight];
-    if (!pointwise::on_this_processor() || x.dim() != 4 || weight.dim() != 4 || weight.size(2) != 1 || weight.size(3) != 1 || x.size(1) != weight.size(1)) return false;
+    if (!has_avx512_kernels() || x.dim() != 4 || weight.dim() != 4 || weight.size(2) != 1 || weight.size(3) != 1 || x.size(1) != weight.size(1)) return false;
     for (const auto& t : in)
         if (!is_plain_float(t)) return false;
     const auto& residual = in[Residual];

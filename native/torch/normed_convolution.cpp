@@ -48,7 +48,7 @@ Tensor plain(const variable_list& in, Norm norm) {
 bool wanted_at_all() {
     static const bool answer = [] {
         const char* value = std::getenv("GRAFT_WINOGRAD_CONVOLUTIONS");
-        return (value == nullptr || std::string(value) != "0") && winograd::on_this_processor();
+        return (value == nullptr || std::string(value) != "0") && has_avx512_kernels();
     }();
     return answer;
 }

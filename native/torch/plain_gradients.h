@@ -8,6 +8,16 @@
 
 namespace graft {
 
+// Whether winograd.h and pointwise.h may be called. Asked here, since their own files are compiled for what is asked for.
+inline bool has_avx512_kernels() {
+#ifdef GRAFT_AVX512_KERNELS
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd");
+#else
+    return false;
+#endif
+}
+
 inline bool is_plain_float(const at::Tensor& t) { return !t.defined() || (t.scalar_type() == at::kFloat && t.is_cpu() && t.layout() == at::kStrided); }
 
 inline const float* values(const at::Tensor& t) { return t.defined() ? t.data_ptr<float>() : nullptr; }

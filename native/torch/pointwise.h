@@ -9,8 +9,6 @@ struct Shape {
     int64_t pictures, inputs, outputs, positions;
 };
 
-bool on_this_processor();
-
 // Pictures from..to. x: [N, inputs, positions], which the convolution sees through SiLU where it is activated; w: [outputs, inputs]; bias: [outputs]
 // or null; residual: like y, or null; y: [N, outputs, positions]. scratch holds inputs * positions numbers.
 void forward(const Shape& shape, int64_t from, int64_t to, const float* x, bool activated, const float* w, const float* bias, const float* residual,

@@ -244,8 +244,6 @@ void through_activation(const Shape& s, int64_t row, const Backward& task, const
 
 }  // namespace
 
-bool on_this_processor() { return is_avx512(); }
-
 int64_t at_once(const Shape& s) {
     constexpr int64_t cached = 1 << 18;  // numbers, a megabyte
     const int64_t fit = cached / (places * (s.inputs + s.outputs)), pay = s.inputs * s.outputs / (2 * (s.inputs + s.outputs));
@@ -375,8 +373,6 @@ void weight_gradient(const Shape& s, const float* du, float* dw) {
 #else
 
 namespace graft::winograd {
-
-bool on_this_processor() { return false; }
 
 int64_t at_once(const Shape&) { return 1; }
 int64_t forward_scratch(const Shape&, int64_t) { return 0; }

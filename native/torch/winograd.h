@@ -18,8 +18,6 @@ struct Shape {
 
 constexpr int64_t channel_block = 16, places = 36;  // a tile of 4x4 has 6x6 transformed places
 
-bool on_this_processor();
-
 // How many pictures one pass takes, so that their tiles stay in the cache near a core while its weights are used often enough.
 int64_t at_once(const Shape& shape);
 
