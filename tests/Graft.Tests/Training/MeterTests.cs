@@ -6,7 +6,6 @@ using Graft.Tests.Evaluation;
 using Graft.Torch;
 using Graft.Training;
 using Graft.Transfer;
-using Microsoft.Extensions.Logging;
 
 namespace Graft.Tests.Training;
 
@@ -212,20 +211,5 @@ public sealed class MeterTests : IDisposable
         public string Description => "nothing";
 
         public Batch Read(long step, long[] items) => new(step, items, Tensor.Ones([1]), Tensor.Ones([1]), Tensor.Ones([1]), null);
-    }
-
-    private sealed class Notes : ILogger
-    {
-        public List<string> Lines { get; } = [];
-
-        public List<string> Warnings { get; } = [];
-
-        public IDisposable? BeginScope<TState>(TState state)
-            where TState : notnull => null;
-
-        public bool IsEnabled(LogLevel logLevel) => true;
-
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
-            (logLevel >= LogLevel.Warning ? Warnings : Lines).Add(formatter(state, exception));
     }
 }

@@ -12,27 +12,26 @@ namespace Graft.Transfer.GuidedParts;
 /// </summary>
 internal sealed class GuidanceBatches : IBatchSource
 {
-    private const int AtATime = 256;
     private readonly DomainBatches _domains;
     private readonly Lazy<(SampleBatches Batches, double MeanRatio)> _byRatio;
 
     /// <param name="domains">The other two thirds.</param>
     /// <param name="source">The source's items.</param>
-    /// <param name="logRatio">log q/p of clean items [N, ...] with labels [N] or without, [N].</param>
+    /// <param name="ratios">Theirs.</param>
     /// <param name="schedule">The noise schedule.</param>
     /// <param name="options">Seed and mirroring.</param>
     /// <param name="device">Where the tensors go.</param>
     internal GuidanceBatches(
-        DomainBatches domains, ISampleSource source, Func<Tensor, Tensor?, Tensor> logRatio, NoiseSchedule schedule, TrainingOptions options, Device device)
+        DomainBatches domains, ISampleSource source, SourceRatios ratios, NoiseSchedule schedule, TrainingOptions options, Device device)
     {
         _domains = domains;
         _byRatio = new(() =>
         {
-            var ratios = RatiosOf(source, logRatio, device);
-            var chosen = Systematic(ratios, new KeyedRandom(options.Seed, "tgdp/by ratio").Uniform(0, 0));
+            double[] weights = [.. ratios.Ratios];
+            var chosen = Systematic(weights, new KeyedRandom(options.Seed, "tgdp/by ratio").Uniform(0, 0));
             // Most are chosen more than once: items for a batch, and no set of recordings, which holds each once.
             ISampleSource repeated = source is IImageSource ? source.Subset(chosen) : new SampleSubset(source, chosen);
-            return (new SampleBatches(repeated, schedule, unchecked(options.Seed + 1), options.Flip, device), ratios.Average());
+            return (new SampleBatches(repeated, schedule, unchecked(options.Seed + 1), options.Flip, device), weights.Average());
         });
     }
 
@@ -77,25 +76,5 @@ internal sealed class GuidanceBatches : IBatchSource
         }
 
         return chosen;
-    }
-
-    private static double[] RatiosOf(ISampleSource source, Func<Tensor, Tensor?, Tensor> logRatio, Device device)
-    {
-        var (size, ratios, labels) = (source.ItemShape.Elements, new double[source.Count], new ItemLabels(source));
-        for (var first = 0; first < ratios.Length; first += AtATime)
-        {
-            int[] indices = [.. Enumerable.Range(first, Math.Min(AtATime, ratios.Length - first))];
-            var values = new float[size * indices.Length];
-            for (var k = 0; k < indices.Length; k++)
-                source.Read(indices[k], values.AsSpan(k * size, size));
-            using var scope = new TensorScope();
-            using var mode = Autograd.NoGrad();
-            var x = Tensor.From(values, [indices.Length, .. source.ItemShape.Sizes]).To(device);
-            var log = logRatio(x, labels.Of(indices, device)).To(DType.Float64).ToArray<double>();
-            for (var k = 0; k < indices.Length; k++)
-                ratios[first + k] = Math.Exp(log[k]);
-        }
-
-        return ratios;
     }
 }

@@ -7,6 +7,7 @@ using Graft.Sampling;
 using Graft.Torch;
 using Graft.Training;
 using Graft.Transfer.GuidedParts;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Graft.Transfer;
 
@@ -157,8 +158,10 @@ public sealed record Guided : TransferMethod
             }
 
             var terms = new GuidanceLoss(model, guidance, learnt, clean, noised, this);
-            var (batches, meanRatio) = Batches(data, own);
-            var (heldBatches, heldMeanRatio) = validation is null ? default : Batches(validation, ownHeld!);
+            var ratios = Ratios(own);
+            var (batches, meanRatio) = Batches(data, own, ratios);
+            var (heldBatches, heldMeanRatio) = validation is null ? default : Batches(validation, ownHeld!, Ratios(ownHeld!));
+            var logger = run?.Logger ?? NullLogger.Instance;
             stages.Add(new TrainingStage
             {
                 Name = "guidance",
@@ -166,7 +169,11 @@ public sealed record Guided : TransferMethod
                 Trainable = [.. guidance.Parameters()],
                 Data = batches,
                 Options = StopGuidance ? null : Training with { HeldOut = 0, ValidateEvery = 0, Patience = 0 },
-                Loss = batch => terms.Of(batch, meanRatio()),
+                Loss = batch =>
+                {
+                    ratios.Tell(logger);
+                    return terms.Of(batch, meanRatio());
+                },
                 // The regularisers have a say in training. They would in stopping, too, and there the few held-out target items would outvote the source's many.
                 Validate = validation is null || !StopGuidance ? null : HeldOutItems.Mean(heldBatches!, Training, batch => terms.Regression(batch, heldMeanRatio!())),
                 Save = model.Save,
@@ -175,11 +182,13 @@ public sealed record Guided : TransferMethod
             });
             return new Adaptation(model, stages) { Helpers = helpers };
 
-            (IBatchSource Batches, Func<double?> MeanRatio) Batches(DomainBatches domains, ISampleSource source)
+            SourceRatios Ratios(ISampleSource items) => new(items, (x, t, labels) => terms.Limited(clean(x, t, labels)), model.Device);
+
+            (IBatchSource Batches, Func<double?> MeanRatio) Batches(DomainBatches domains, ISampleSource source, SourceRatios ratios)
             {
                 if (!DrawByRatio)
                     return (domains, () => null);
-                var byRatio = new GuidanceBatches(domains, source, (x, labels) => terms.Limited(clean(x, x, labels)), model.Schedule, Training, model.Device);
+                var byRatio = new GuidanceBatches(domains, source, ratios, model.Schedule, Training, model.Device);
                 return (byRatio, () => byRatio.MeanRatio);
             }
 
