@@ -97,10 +97,10 @@ public static partial class Functional
         Tensor? offset = null, Tensor? residual = null) =>
         NormSiluConv3x3Op.Call(x, shift, groups, normWeight, normBias, epsilon, scale, offset, weight, bias, residual);
 
-    /// <summary>The same with the parameters of two layers; nothing may stand beside the convolution, which is 3 x 3 with stride and padding 1.</summary>
+    /// <summary>The same with the parameters of two layers; the convolution is 3 x 3, with stride and padding 1.</summary>
     public static Tensor NormSiluConv3x3(
         Tensor x, GroupNorm norm, Conv2d convolution, Tensor? shift = null, Tensor? scale = null, Tensor? offset = null, Tensor? residual = null) =>
-        NormSiluConv3x3(x, norm.Groups, norm.Weight, norm.Bias!, norm.Epsilon, convolution.Weight, convolution.Bias, shift, scale, offset, residual);
+        NormSiluConv3x3(x, norm.Groups, norm.Weight, norm.Bias!, norm.Epsilon, convolution.WholeWeight, convolution.Bias, shift, scale, offset, residual);
 
     /// <summary>x · weightᵀ + bias. x [..., I], weight [O, I], bias [O].</summary>
     public static Tensor Linear(Tensor x, Tensor weight, Tensor? bias) => LinearOp.Call(x, weight, bias);

@@ -29,25 +29,31 @@ public abstract class WeightedModule : Module
     protected override void Reset(Initialiser initialiser) => initialiser.FanIn(Weight, Bias);
 }
 
-/// <summary>Something small beside a layer or block that stays frozen: its output is added to the other's.</summary>
-public interface ISideBranch
+/// <summary>Something small beside a layer that stays frozen, and that adds what a change of the layer's weight would.</summary>
+public interface IWeightChange
 {
-    /// <summary>What is added, of the shape of the layer's output.</summary>
+    /// <summary>What is added to the layer's output, of its shape.</summary>
     /// <param name="x">The layer's input.</param>
     Tensor Forward(Tensor x);
+
+    /// <summary>What would be added to its weight, of its shape; gradients flow through it.</summary>
+    Tensor Weight();
 }
 
 /// <summary><c>nn.Linear</c>: weight [out, in], bias [out].</summary>
 public sealed class Linear(long inputs, long outputs, bool bias = true) : WeightedModule([outputs, inputs], bias ? outputs : null)
 {
-    /// <summary>Added to the output; it is not one of the layer's children.</summary>
-    public ISideBranch? Side { get; set; }
+    /// <summary>What stands beside it; it is not one of the layer's children.</summary>
+    public IWeightChange? Change { get; set; }
+
+    /// <summary>The weight with its change, where there is one.</summary>
+    public Tensor WholeWeight => Change is null ? Weight : Weight + Change.Weight();
 
     /// <summary>x [..., in] to [..., out].</summary>
     public Tensor Forward(Tensor x)
     {
         using var region = OperatorProfile.Region(this);
-        return Side is null ? Functional.Linear(x, Weight, Bias) : Functional.Linear(x, Weight, Bias) + Side.Forward(x);
+        return Change is null ? Functional.Linear(x, Weight, Bias) : Functional.Linear(x, Weight, Bias) + Change.Forward(x);
     }
 }
 
@@ -61,22 +67,23 @@ public sealed class Conv2d(long inputs, long outputs, long kernel, long stride =
     /// <summary>Zeros added at each edge.</summary>
     public long Padding => padding;
 
-    /// <summary>Added to the output; it is not one of the layer's children.</summary>
-    public ISideBranch? Side { get; set; }
+    /// <summary>What stands beside it; it is not one of the layer's children.</summary>
+    public IWeightChange? Change { get; set; }
+
+    /// <summary>The weight with its change, where there is one: over a picture's many positions the sum is cheaper than a second convolution.</summary>
+    public Tensor WholeWeight => Change is null ? Weight : Weight + Change.Weight();
 
     /// <summary>x [N, in, H, W] to [N, out, H', W'].</summary>
     public Tensor Forward(Tensor x)
     {
         using var region = OperatorProfile.Region(this);
-        return Side is null ? Convolve(x) : Convolve(x) + Side.Forward(x);
+        return (kernel, stride, padding) switch
+        {
+            (1, 1, 0) => Functional.Conv1x1(x, WholeWeight, Bias),
+            (3, 1, 1) => Functional.Conv3x3(x, WholeWeight, Bias),
+            _ => Functional.Conv2d(x, WholeWeight, Bias, stride, padding),
+        };
     }
-
-    private Tensor Convolve(Tensor x) => (kernel, stride, padding) switch
-    {
-        (1, 1, 0) => Functional.Conv1x1(x, Weight, Bias),
-        (3, 1, 1) => Functional.Conv3x3(x, Weight, Bias),
-        _ => Functional.Conv2d(x, Weight, Bias, stride, padding),
-    };
 }
 
 /// <summary><c>nn.Conv1d</c> with zeros around, so that only the stride shortens: weight [out, in, k], bias [out].</summary>

@@ -173,7 +173,7 @@ internal sealed class ResnetBlock : Module
     private Tensor Compute(Tensor x, Tensor timeEmbedding)
     {
         Tensor h;
-        if (_isSilu && KeepsResolution && _conv1.Side is null)
+        if (_isSilu && KeepsResolution)
         {
             h = Functional.NormSiluConv3x3(x, _norm1, _conv1);
         }
@@ -187,7 +187,7 @@ internal sealed class ResnetBlock : Module
         var time = _timeProjection.Forward(_activation(timeEmbedding));
         if (_shortcut is not null)
             x = _shortcut.Forward(x);
-        var y = _isSilu && _conv2.Side is null && !_dropout.IsActive ? SecondHalf(h, time, x) : x + SecondHalf(h, time);
+        var y = _isSilu && !_dropout.IsActive ? SecondHalf(h, time, x) : x + SecondHalf(h, time);
         return _outputScale == 1 ? y : y * (1 / _outputScale);
     }
 

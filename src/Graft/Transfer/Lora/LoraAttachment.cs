@@ -64,7 +64,7 @@ internal sealed class LoraAttachment : Attachment
         {
             using var scope = new TensorScope();
             var weight = ((WeightedModule)layers[name]).Weight;
-            weight.CopyFrom(weight + branch.WeightChange());
+            weight.CopyFrom(weight + branch.Weight());
         }
     }
 

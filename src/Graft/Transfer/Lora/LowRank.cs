@@ -6,7 +6,7 @@ namespace Graft.Transfer.LoraParts;
 /// A change of rank r beside a layer: (α/r)·B·A·x, with B zero at first (Hu et al. 2021, section 4.1). A convolution's A has the
 /// layer's kernel, stride and padding and r output channels, its B is 1x1, as in PEFT.
 /// </summary>
-internal sealed class LowRank : Module, ISideBranch
+internal sealed class LowRank : Module, IWeightChange
 {
     private readonly WeightedModule _layer;
     private readonly WeightedModule _a;
@@ -27,21 +27,16 @@ internal sealed class LowRank : Module, ISideBranch
     /// <inheritdoc/>
     public Tensor Forward(Tensor x) => Apply(_b, Apply(_a, x)) * _scale;
 
-    /// <summary>What the layer's weight would change by: (α/r)·B·A.</summary>
-    internal Tensor WeightChange()
-    {
-        var a = _a.Weight.Detach().Flatten(1);
-        var b = _b.Weight.Detach().Flatten(1);
-        return (b.MatMul(a) * _scale).Reshape(_layer.Weight.Shape.ToArray());
-    }
+    /// <summary>(α/r)·B·A, of the layer's shape.</summary>
+    public Tensor Weight() => (_b.Weight.Flatten(1).MatMul(_a.Weight.Flatten(1)) * _scale).Reshape(_layer.Weight.Shape.ToArray());
 
     /// <summary>Puts it beside its layer.</summary>
     internal void Connect()
     {
         if (_layer is Conv2d convolution)
-            convolution.Side = this;
+            convolution.Change = this;
         else
-            ((Linear)_layer).Side = this;
+            ((Linear)_layer).Change = this;
     }
 
     /// <summary>A keeps PyTorch's default values, B is zero: the first pass computes what the frozen layer does.</summary>
