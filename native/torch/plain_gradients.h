@@ -8,7 +8,7 @@
 
 namespace graft {
 
-// Whether winograd.h and pointwise.h may be called. Asked here, since their own files are compiled for what is asked for.
+// Whether winograd.h, pointwise.h and heads.h may be called. Asked here, since their own files are compiled for what is asked for.
 inline bool has_avx512_kernels() {
 #ifdef GRAFT_AVX512_KERNELS
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&

@@ -6,6 +6,7 @@ namespace Graft.Torch;
 public static partial class Functional
 {
     private static readonly Operator Conv2dOp = new("aten::conv2d");
+    private static readonly Operator SelfAttentionOp = new("graft::attention");
     private static readonly Operator Conv1x1Op = new("graft::conv1x1");
     private static readonly Operator Conv3x3Op = new("graft::conv3x3");
     private static readonly Operator HasWinogradConvolutionOp = new("graft::has_winograd_convolution");
@@ -30,7 +31,7 @@ public static partial class Functional
     private static readonly Operator BaddbmmOp = new("aten::baddbmm");
     private static readonly Operator BmmOp = new("aten::bmm");
 
-    /// <summary>What <see cref="Attention"/> is called in a profile.</summary>
+    /// <summary>What <see cref="Attention"/> and <see cref="SelfAttention"/> are called in a profile.</summary>
     public const string AttentionRegion = "attention";
 
     private const long MeanReduction = 1;
@@ -48,7 +49,8 @@ public static partial class Functional
     /// <param name="x">[N, C, H, W].</param>
     /// <param name="weight">[K, C, 1, 1].</param>
     /// <param name="bias">[K], or none.</param>
-    public static Tensor Conv1x1(Tensor x, Tensor weight, Tensor? bias) => Conv1x1Op.Call(x, weight, bias, false, Argument.None);
+    /// <param name="residual">[N, K, H, W], added, or none.</param>
+    public static Tensor Conv1x1(Tensor x, Tensor weight, Tensor? bias, Tensor? residual = null) => Conv1x1Op.Call(x, weight, bias, false, residual);
 
     /// <summary>conv(silu(x)) + residual in one operator. On a processor it keeps x alone for the way back; second derivatives go through libtorch's own operators.</summary>
     /// <param name="x">[N, C, H, W].</param>
@@ -175,6 +177,20 @@ public static partial class Functional
         // Zeros and beta 1, not beta 0: there libtorch 1.13 multiplies memory that was never set by 0, and NaN stays NaN
         // (pytorch issue 96037).
         BaddbmmOp.Call(Tensor.Zeros([1, 1, 1], a.Type, a.Device), a, b, 1.0, scale);
+
+    /// <summary>
+    /// Attention of positions to each other, softmax(scale · qᵀ·k)·vᵀ of each head. On a processor it keeps no scores; second derivatives go through
+    /// libtorch's own operators.
+    /// </summary>
+    /// <param name="qkv">[N, 3C, H, W]: queries, keys and values, of each the channels of every head in turn.</param>
+    /// <param name="heads">How many; C is a multiple.</param>
+    /// <param name="scale">Of the products.</param>
+    /// <returns>[N, C, H, W].</returns>
+    public static Tensor SelfAttention(Tensor qkv, long heads, double scale)
+    {
+        using var region = OperatorProfile.Region(AttentionRegion);
+        return SelfAttentionOp.Call(qkv, heads, scale);
+    }
 
     /// <summary>
     /// softmax(scale · q·kᵀ + mask)·v. q [B, N, d], k and v [B, M, d]; the mask, if given, [N, M] or a batch of these (−∞: not seen); the softmax

@@ -55,6 +55,7 @@ internal static partial class OperatorKinds
     {
         _ when name.StartsWith("graft::norm_silu_conv3x3", StringComparison.Ordinal) => OperatorKind.NormalisationAndActivation,
         _ when name.StartsWith("graft::conv", StringComparison.Ordinal) => OperatorKind.Convolution,
+        _ when name.StartsWith("graft::attention", StringComparison.Ordinal) => OperatorKind.Attention,
         _ when name.StartsWith("graft::spectral_filter", StringComparison.Ordinal) => OperatorKind.FourierTransform,
         _ when name.StartsWith(Aten, StringComparison.Ordinal) => Known.GetValueOrDefault(name[Aten.Length..].Trim('_'), OperatorKind.Other),
         _ => OperatorKind.Other,

@@ -91,6 +91,7 @@ internal static class OperatorCases
             [1, 1, 2, 2],
             [12.5, 16.5, 24.5, 28.5]),
         ["Functional.Conv1x1Op"] = new(o => o.Call(V(1, 2, 3, 4).Reshape(1, 2, 1, 2), V(1, 10).Reshape(1, 2, 1, 1), V(0.5), false, V(100, 200).Reshape(1, 1, 1, 2)), [1, 1, 1, 2], [131.5, 242.5]),
+        ["Functional.SelfAttentionOp"] = new(o => o.Call(V(0, 0, 0, 0, 5, 9).Reshape(1, 3, 1, 2), 1, 0.5), [1, 1, 1, 2], [7, 7]),
         ["Functional.Conv3x3Op"] = new(
             o => o.Call(V(1, 2, 3, 4).Reshape(1, 1, 2, 2), V(0, 0, 0, 0, 1, 10, 0, 0, 0).Reshape(1, 1, 3, 3), V(0.5)),
             [1, 1, 2, 2],

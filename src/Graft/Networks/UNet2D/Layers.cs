@@ -250,22 +250,13 @@ internal sealed class SpatialAttention : FeatureAttention
 
     private Tensor Compute(Tensor x)
     {
-        long n = x.Size(0), c = x.Size(1), height = x.Size(2), width = x.Size(3);
-        var tokens = (_norm?.Forward(x) ?? x).Reshape(n, c, height * width).Transpose(1, 2);
-        var q = SplitHeads(_query.Forward(tokens));
-        var k = SplitHeads(_key.Forward(tokens));
-        var v = SplitHeads(_value.Forward(tokens));
-        var mixed = Functional.Attention(q, k, v, 1 / Math.Sqrt((double)c / _heads), x.Type == DType.Float64 ? DType.Float64 : DType.Float32);
-        mixed = mixed.Reshape(n, _heads, height * width, c / _heads).Transpose(1, 2).Reshape(n, height * width, c);
-        var y = _output.Forward(mixed).Transpose(1, 2).Reshape(n, c, height, width) + x;
+        var c = x.Size(1);
+        // 1 x 1 convolutions of the map as it lies: linear layers would want every position's channels side by side.
+        var weights = Tensor.Cat([_query.WholeWeight, _key.WholeWeight, _value.WholeWeight]).Reshape(3 * c, c, 1, 1);
+        var biases = Tensor.Cat([_query.Bias!, _key.Bias!, _value.Bias!]);
+        var qkv = Functional.Conv1x1(_norm?.Forward(x) ?? x, weights, biases);
+        var mixed = Functional.SelfAttention(qkv, _heads, 1 / Math.Sqrt((double)c / _heads));
+        var y = Functional.Conv1x1(mixed, _output.WholeWeight.Reshape(c, c, 1, 1), _output.Bias, x);
         return _outputScale == 1 ? y : y * (1 / _outputScale);
-    }
-
-    private Tensor SplitHeads(Tensor x)
-    {
-        if (_heads == 1)
-            return x;
-        long n = x.Size(0), tokens = x.Size(1), size = x.Size(2) / _heads;
-        return x.Reshape(n, tokens, _heads, size).Transpose(1, 2).Reshape(n * _heads, tokens, size);
     }
 }
