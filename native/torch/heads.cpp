@@ -8,8 +8,8 @@ namespace graft::heads {
 
 namespace {
 
-// Columns of scores that are worked on together: all rows of them fit the first cache, but where there are very many.
-int64_t columns_of(const Shape& s) { return s.positions <= 4 * B ? s.positions : s.positions <= 16 * B ? 2 * B : B; }
+// Columns of scores that are worked on together: products want two vectors of them, and all rows of two such matrices a place in the second cache.
+int64_t columns_of(const Shape& s) { return s.positions <= 4 * B ? s.positions : s.positions <= 2048 ? 2 * B : B; }
 
 int64_t padded(int64_t columns) { return (columns + B - 1) / B * B; }
 

@@ -35,7 +35,8 @@ internal sealed class CrossAttention : Module
     /// <param name="context">[N, M, D]; null: x itself.</param>
     internal Tensor Forward(Tensor x, Tensor? context = null)
     {
-        context ??= x;
+        if (context is null)
+            return ToThemselves(x);
         if (context.Size(1) == 1)
             return _output.Forward(_value.Forward(context));
         long n = x.Size(0), tokens = x.Size(1), width = x.Size(2);
@@ -45,6 +46,16 @@ internal sealed class CrossAttention : Module
         if (_heads > 1)
             mixed = mixed.Reshape(n, _heads, tokens, width / _heads).Transpose(1, 2).Reshape(n, tokens, width);
         return _output.Forward(mixed);
+    }
+
+    /// <summary>As a feature map with a column of positions: no scores are kept then.</summary>
+    private Tensor ToThemselves(Tensor x)
+    {
+        long n = x.Size(0), tokens = x.Size(1), width = x.Size(2);
+        var weights = Tensor.Cat([_query.WholeWeight, _key.WholeWeight, _value.WholeWeight]).Reshape(3 * width, width, 1, 1);
+        var qkv = Functional.Conv1x1(x.Transpose(1, 2).Reshape(n, width, tokens, 1), weights, null);
+        var mixed = Functional.SelfAttention(qkv, _heads, 1 / Math.Sqrt((double)width / _heads));
+        return _output.Forward(mixed.Flatten(2).Transpose(1, 2));
     }
 
     private Tensor SplitHeads(Tensor x)
