@@ -1,6 +1,8 @@
 """The opponent's process: reads commands from stdin, one a line, and answers each with one line of JSON.
 
-    python3 step.py MODEL BATCH THREADS DEVICE VARIANT     (VARIANT: plain, channels_last)
+    python3 step.py MODEL BATCH THREADS DEVICE VARIANT     (VARIANT: plain, channels_last, cudnn_benchmark)
+
+What follows a + in a variant is for whoever starts this process.
 
 Commands: train K | sample K | sgemm | memory | parity FOLDER | quit. Graft's own process (Graft.Benchmarks serve) knows the same.
 """
@@ -179,6 +181,7 @@ class Bench:
 
 def main():
     folder, batch, threads, device, variant = sys.argv[1:]
+    variant = variant.split("+")[0]
     torch.set_num_threads(int(threads))
     if device == "cuda":
         torch.backends.cudnn.benchmark = variant == "cudnn_benchmark"
