@@ -1,15 +1,15 @@
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using Graft.Diffusion;
 using Graft.Networks;
-using Graft.Planning;
 using Graft.Torch;
 
 namespace Graft.Benchmarks;
 
 /// <summary>A network that is timed.</summary>
 /// <param name="Name">Of its folder and in tables.</param>
-/// <param name="Config">Path of its unet/config.json.</param>
-/// <param name="Batch">Pictures of a step.</param>
+/// <param name="Config">Path of its config.json.</param>
+/// <param name="Batch">Items of a step.</param>
 internal sealed record Subject(string Name, string Config, int Batch);
 
 /// <summary>Settings of a run.</summary>
@@ -39,21 +39,23 @@ internal sealed record ContestOptions
 /// <summary>Makes a network, lets both sides prove that they compute the same, and times them in alternating rounds.</summary>
 internal sealed class Contest(ContestOptions options, Action<string> say)
 {
+    private const double DrawnDeviation = 0.1;
+
     internal static readonly string[] Kinds = ["train", "sample"];
 
     internal Result Run(Subject subject)
     {
         var folder = Path.Combine(options.Out, subject.Name);
-        var network = UNet2DOptions.FromJson((JsonObject)JsonNode.Parse(File.ReadAllText(subject.Config))!, subject.Config);
+        var network = DenoisingNetworks.Read((JsonObject)JsonNode.Parse(File.ReadAllText(subject.Config))!, subject.Config);
         long parameters;
-        using (var model = DiffusionModel.Create(network, new ScheduleOptions(), seed: 1))
+        using (var model = DiffusionModel.Create(network, new ScheduleOptions { ClipSample = network.MakesPictures }, seed: 1))
         {
+            TorchRuntime.Run(() => DrawZeros(model.Network));
             model.Save(folder);
             parameters = TorchRuntime.Run(() => model.Network.ParameterCount);
         }
 
-        var shape = ((int)network.SampleSize!, (int)network.SampleSize!);
-        var result = new Result(subject.Name, subject.Batch, parameters, NetworkCost.Of(network, shape.Item1, shape.Item2).Operations);
+        var result = new Result(subject.Name, subject.Batch, parameters, Parity.Operations(network), TheirsFor(network));
         CheckParity(subject, folder, result);
         foreach (var threads in options.Threads)
             result.Timings.Add(Time(subject, folder, threads, result));
@@ -62,19 +64,34 @@ internal sealed class Contest(ContestOptions options, Action<string> say)
         return result;
     }
 
+    /// <summary>A network whose last layer starts at zero would agree with every other: weights that are all zero are drawn.</summary>
+    private static void DrawZeros(DenoisingNetwork network)
+    {
+        using var scope = new TensorScope();
+        foreach (var (name, value) in network.TrainableParameters().Where(p => p.Value.Dims > 1 && p.Value.Abs().Max().Item() == 0))
+            value.CopyFrom(new KeyedRandom(1, $"benchmark/{name}").Normal(0, [0], value.Shape).Reshape(value.Shape.ToArray()) * DrawnDeviation);
+    }
+
+    /// <summary>All, but no order of memory that only pictures have.</summary>
+    private List<Entry> TheirsFor(DenoiserOptions network)
+    {
+        var fitting = options.Theirs.Where(e => network.MakesPictures || e.Variant?.StartsWith("channels_last", StringComparison.Ordinal) != true).ToList();
+        return fitting.Count > 0 ? fitting : throw new InputException($"channels_last is an order of pictures' memory, and {network.ClassName} makes none: give the variant plain.");
+    }
+
     private Contestant Start(Entry entry, Subject subject, string folder, int threads) =>
         new(entry, folder, subject.Batch, threads, options.Device, options.TensorFloat);
 
     private void CheckParity(Subject subject, string folder, Result result)
     {
-        foreach (var theirs in options.Theirs)
+        foreach (var theirs in result.Theirs)
         {
             foreach (var entry in (Entry[])[options.Ours, theirs])
             {
                 using var contestant = Start(entry, subject, folder, options.Threads[0]);
                 var counted = contestant.Parity(folder);
                 result.Versions[entry.Name] = contestant.Version;
-                if (counted.GetProperty("operations").GetInt64() != result.Forward || counted.GetProperty("parameters").GetInt64() != result.Parameters)
+                if (counted.GetProperty("operations").Deserialize<long?>() != result.Forward || counted.GetProperty("parameters").GetInt64() != result.Parameters)
                     throw new InputException($"{entry.Name} counts other operations or parameters of {subject.Name}: {counted} where {result.Forward} and {result.Parameters} are due.");
             }
 
@@ -93,7 +110,7 @@ internal sealed class Contest(ContestOptions options, Action<string> say)
         var all = new List<Contestant>();
         try
         {
-            foreach (var entry in (Entry[])[options.Ours, .. options.Theirs])
+            foreach (var entry in (Entry[])[options.Ours, .. result.Theirs])
                 all.Add(Start(entry, subject, folder, threads));
             var timing = new Timing(threads);
             foreach (var kind in Kinds)
@@ -134,7 +151,7 @@ internal sealed class Contest(ContestOptions options, Action<string> say)
 
     private void WeighMemory(Subject subject, string folder, Result result)
     {
-        foreach (var entry in (Entry[])[options.Ours, .. options.Theirs])
+        foreach (var entry in (Entry[])[options.Ours, .. result.Theirs])
         {
             foreach (var kind in Kinds)
             {

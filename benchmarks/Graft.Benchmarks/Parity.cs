@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using Graft.Diffusion;
 using Graft.Formats;
 using Graft.Networks;
 using Graft.Planning;
@@ -25,23 +26,30 @@ internal static partial class Parity
     internal static object Compute(DiffusionModel model, int batch, string folder)
     {
         using var scope = new TensorScope();
-        var (network, shape) = (model.Network, model.Shape);
+        var network = model.Network;
         var items = Enumerable.Range(0, batch).Select(i => (long)i).ToArray();
-        Tensor Draw(string purpose) => new KeyedRandom(1, purpose).Normal(0, items, [shape.Channels, shape.Height, shape.Width]);
+        Tensor Draw(string purpose) => new KeyedRandom(1, purpose).Normal(0, items, model.ItemShape.Sizes);
         var (x, noise) = (Draw("benchmark/x"), Draw("benchmark/noise"));
         var t = new KeyedRandom(1, "benchmark/t").Integers(0, items, 0, model.Schedule.Count);
-        WeightFile.Write(Path.Combine(folder, "inputs.safetensors"), [new("x", x), new("noise", noise), new("t", t)]);
+        var labels = RandomItems.Labels(network.Options, batch);
+        WeightFile.Write(
+            Path.Combine(folder, "inputs.safetensors"),
+            [new("x", x), new("noise", noise), new("t", t), .. labels is null ? [] : (NamedTensor[])[new("labels", labels)]]);
+        var condition = labels is null ? null : new Condition { ClassLabels = labels.To(model.Device) };
         (x, noise, t) = (x.To(model.Device), noise.To(model.Device), t.To(model.Device));
 
-        network.RequireGrad(true);
-        var output = network.Predict(x, t);
+        var parameters = network.TrainableParameters().ToArray();
+        foreach (var (_, value) in parameters)
+            value.RequiresGrad = true;
+        var output = network.Predict(x, t, condition);
         var loss = (output - noise).Square().Mean();
         Autograd.Backward(loss);
-        var parameters = network.Parameters().ToArray();
         // The last two updates: at the start of a run x_0 is the difference of nearly equal tensors, a hundredfold.
         var sample = Worker.Ddim(
-            model, noise, (_, _) => throw new InvalidOperationException("DDIM without eta draws nothing"), steps: 2, first: Worker.SamplingSteps - 2);
-        var gradients = Array.ConvertAll(parameters, p => new NamedTensor(p.Name, p.Value.Grad!));
+            model, noise, (_, _) => throw new InvalidOperationException("DDIM without eta draws nothing"), condition, steps: 2, first: Worker.SamplingSteps - 2);
+        // What the output does not depend on has none: the way on from the last block of SSSD-ECG.
+        var reached = parameters.Where(p => p.Value.Grad is not null).ToArray();
+        var gradients = Array.ConvertAll(reached, p => new NamedTensor(p.Name, p.Value.Grad!));
         WeightFile.Write(
             Path.Combine(folder, "ours.safetensors"),
             [new("output", output.Detach()), new("loss", loss.Detach()), new("sample", sample), .. Named("grad", gradients)]);
@@ -50,8 +58,8 @@ internal static partial class Parity
         using var optimiser = new AdamW(parameters, new AdamWOptions(), average: true);
         for (var step = 0; step < OptimiserSteps; step++)
         {
-            for (var i = 0; i < parameters.Length; i++)
-                parameters[i].Value.Grad = gradients[i].Value.Clone();
+            for (var i = 0; i < reached.Length; i++)
+                reached[i].Value.Grad = gradients[i].Value.Clone();
             _ = optimiser.Step(Worker.LearningRate, new Training.TrainingOptions().EmaDecayAt(step));
         }
 
@@ -59,8 +67,12 @@ internal static partial class Parity
             Path.Combine(folder, "ours-stepped.safetensors"),
             [.. Named("parameter", parameters.Select(p => p with { Value = p.Value.Detach() })), .. Named("ema", optimiser.Average!)]);
         network.RequireGrad(false);
-        return new { operations = NetworkCost.Of((UNet2DOptions)network.Options, shape.Height, shape.Width).Operations, parameters = network.ParameterCount };
+        return new { operations = Operations(network.Options), parameters = network.ParameterCount };
     }
+
+    /// <summary>Operations of a forward pass for one item; null where nobody counts those of such a network.</summary>
+    internal static long? Operations(DenoiserOptions network) =>
+        network is UNet2DOptions unet && network.ShapeOf(network.ClassName).Sizes is [_, var height, var width] ? NetworkCost.Of(unet, height, width).Operations : null;
 
     /// <summary>Compares what both sides wrote.</summary>
     internal static IReadOnlyList<Comparison> Compare(string folder, double tolerance) => TorchRuntime.Run(() =>

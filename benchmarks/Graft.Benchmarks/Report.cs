@@ -16,24 +16,27 @@ internal static class Report
         var text = new StringBuilder();
         text.AppendLine("| network | step | threads | opponent | Graft: s (least to most) | opponent: s (least to most) | ratio | ratio of CPU time | Graft: GFLOP/s (of sgemm) | peak memory: Graft, opponent |");
         text.AppendLine("|---|---|---|---|---|---|---|---|---|---|");
-        foreach (var (result, timing, kind, theirs) in Lines(results, options))
+        foreach (var (result, timing, kind, theirs) in Lines(results))
         {
             var (ours, name) = (options.Ours.Name, theirs.Name);
             var (wall, other) = (timing.Wall(kind, ours), timing.Wall(kind, name));
-            var rate = result.Operations(kind) / wall.Median / 1e9;
-            var best = Best(timing, kind, options) == name && options.Theirs.Count > 1 ? "**" : "";
+            var rate = result.Operations(kind) / wall.Median / 1e9 is { } counted
+                ? string.Create(CultureInfo.InvariantCulture, $"{counted:0.0} ({counted / timing.Rate(ours).Median:P0})")
+                : "";
+            var best = Best(timing, kind, result) == name && result.Theirs.Count > 1 ? "**" : "";
             var memory = result.Memory.TryGetValue((kind, ours), out var bytes)
                 ? $"{bytes / 1e6:0} MB, {result.Memory[(kind, name)] / 1e6:0} MB"
                 : "not measured";
-            text.AppendLine(CultureInfo.InvariantCulture, $"| {result.Subject}, batch {result.Batch} | {kind} | {timing.Threads} | {best}{name}{best} | {Of(wall)} | {Of(other)} | {best}{timing.Ratio(kind, ours, name, m => m.Seconds).Median:0.00}{best} | {timing.Ratio(kind, ours, name, m => m.Cpu).Median:0.00} | {rate:0.0} ({rate / timing.Rate(ours).Median:P0}) | {memory} |");
+            text.AppendLine(CultureInfo.InvariantCulture, $"| {result.Subject}, batch {result.Batch} | {kind} | {timing.Threads} | {best}{name}{best} | {Of(wall)} | {Of(other)} | {best}{timing.Ratio(kind, ours, name, m => m.Seconds).Median:0.00}{best} | {timing.Ratio(kind, ours, name, m => m.Cpu).Median:0.00} | {rate} | {memory} |");
         }
 
         text.AppendLine();
         text.AppendLine("A ratio is the opponent's time over Graft's, the median over rounds: above 1, Graft is faster. The faster variant of the opponent is in bold.");
         foreach (var result in results)
         {
-            var rates = result.Timings.Select(t => $"sgemm with {t.Threads} threads " + string.Join(", ", Entries(options).Select(e => $"{e.Name} {t.Rate(e.Name).Median:0.0}")));
-            text.AppendLine(CultureInfo.InvariantCulture, $"- {result.Subject}: {result.Parameters:N0} parameters, {result.Forward / 1e9:0.000} GFLOP for one picture forwards; {string.Join("; ", rates)} GFLOP/s.");
+            var rates = result.Timings.Select(t => $"sgemm with {t.Threads} threads " + string.Join(", ", Entries(result, options).Select(e => $"{e.Name} {t.Rate(e.Name).Median:0.0}")));
+            var operations = result.Forward is { } forward ? string.Create(CultureInfo.InvariantCulture, $"{forward / 1e9:0.000} GFLOP for one picture forwards") : "operations not counted";
+            text.AppendLine(CultureInfo.InvariantCulture, $"- {result.Subject}: {result.Parameters:N0} parameters, {operations}; {string.Join("; ", rates)} GFLOP/s.");
         }
 
         return text.ToString();
@@ -67,7 +70,7 @@ internal static class Report
                 {
                     ["opponent"] = p.Theirs, ["what"] = p.Comparison.What, ["difference"] = p.Comparison.Difference, ["allowed"] = p.Comparison.Allowed,
                 })]),
-                ["timings"] = new JsonArray([.. result.Timings.SelectMany(t => Contest.Kinds.SelectMany(k => Entries(options).Select(e => Line(result, t, k, e, options))))]),
+                ["timings"] = new JsonArray([.. result.Timings.SelectMany(t => Contest.Kinds.SelectMany(k => Entries(result, options).Select(e => Line(result, t, k, e, options))))]),
             });
         }
 
@@ -92,17 +95,17 @@ internal static class Report
 
     private static JsonObject Node(Spread spread) => new() { ["median"] = spread.Median, ["least"] = spread.Least, ["most"] = spread.Most };
 
-    private static IEnumerable<(Result Result, Timing Timing, string Kind, Entry Theirs)> Lines(IReadOnlyList<Result> results, ContestOptions options) =>
+    private static IEnumerable<(Result Result, Timing Timing, string Kind, Entry Theirs)> Lines(IReadOnlyList<Result> results) =>
         from result in results
         from timing in result.Timings
         from kind in Contest.Kinds
-        from theirs in options.Theirs
+        from theirs in result.Theirs
         select (result, timing, kind, theirs);
 
-    private static IEnumerable<Entry> Entries(ContestOptions options) => [options.Ours, .. options.Theirs];
+    private static IEnumerable<Entry> Entries(Result result, ContestOptions options) => [options.Ours, .. result.Theirs];
 
-    private static string Best(Timing timing, string kind, ContestOptions options) =>
-        options.Theirs.MinBy(e => timing.Wall(kind, e.Name).Median)!.Name;
+    private static string Best(Timing timing, string kind, Result result) =>
+        result.Theirs.MinBy(e => timing.Wall(kind, e.Name).Median)!.Name;
 
     private static string Of(Spread spread) =>
         string.Create(CultureInfo.InvariantCulture, $"{spread.Median:0.0000} ({spread.Least:0.0000} to {spread.Most:0.0000})");

@@ -3,7 +3,12 @@ using Graft.Planning;
 namespace Graft.Benchmarks;
 
 /// <summary>What was measured of one network.</summary>
-internal sealed record Result(string Subject, int Batch, long Parameters, long Forward)
+/// <param name="Subject">Its name.</param>
+/// <param name="Batch">Items of a step.</param>
+/// <param name="Parameters">How many.</param>
+/// <param name="Forward">Operations of a forward pass for one item; null: nobody counts them.</param>
+/// <param name="Theirs">Whom it was measured against.</param>
+internal sealed record Result(string Subject, int Batch, long Parameters, long? Forward, IReadOnlyList<Entry> Theirs)
 {
     internal Dictionary<string, string> Versions { get; } = new(StringComparer.Ordinal);
 
@@ -15,7 +20,7 @@ internal sealed record Result(string Subject, int Batch, long Parameters, long F
     internal Dictionary<(string Kind, string Name), long> Memory { get; } = [];
 
     /// <summary>Operations of a step of the whole batch.</summary>
-    internal double Operations(string kind) => (double)Forward * Batch * (kind == "train" ? NetworkCost.Training : 1);
+    internal double? Operations(string kind) => (double?)Forward * Batch * (kind == "train" ? NetworkCost.Training : 1);
 }
 
 /// <summary>Median, smallest and largest.</summary>

@@ -121,7 +121,7 @@ internal static class Scaling
         };
         var clock = new Clock();
         var run = new TrainingRun { Group = group, Progress = clock };
-        var (model, stages) = method.Prepare(source, new MemoryPictures(source.Shape, 256), run);
+        var (model, stages) = method.Prepare(source, RandomItems.For(source, Worker.Items), run);
         using var trained = model;
         new Trainer(stages[0], method.Training, run).Train();
         var (forward, backward) = group is null ? Passes(stages[0], part, steps) : (0, 0);

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
+using Graft.Diffusion;
 using Graft.Sampling;
 using Graft.Torch;
 using Graft.Training;
@@ -14,7 +15,7 @@ namespace Graft.Benchmarks;
 /// </summary>
 internal sealed class Worker : IProgress<TrainingProgress>, IDisposable
 {
-    internal const int Pictures = 256;
+    internal const int Items = 256;
     internal const int SamplingSteps = 50;
     internal const double LearningRate = 1e-4;
     private readonly DiffusionModel _source;
@@ -54,7 +55,7 @@ internal sealed class Worker : IProgress<TrainingProgress>, IDisposable
         {
             Training = new TrainingOptions { Steps = long.MaxValue, BatchSize = _batch, LearningRate = LearningRate, Seed = 1 },
         };
-        var (model, stages) = method.Prepare(_source, new MemoryPictures(_source.Shape, Pictures));
+        var (model, stages) = method.Prepare(_source, RandomItems.For(_source, Items));
         _trained = model;
         _source.Dispose();
         try
@@ -129,15 +130,16 @@ internal sealed class Worker : IProgress<TrainingProgress>, IDisposable
         var model = _trained ?? _source;
         long[] items = [.. Enumerable.Range(0, _batch).Select(i => _drawn + i)];
         _drawn += _batch;
-        var (start, noise) = Noise.Keyed(1, items, [model.Shape.Channels, model.Shape.Height, model.Shape.Width], _device);
+        var (start, noise) = Noise.Keyed(1, items, model.ItemShape.Sizes, _device);
+        var condition = RandomItems.Labels(model.Network.Options, _batch) is { } labels ? new Condition { ClassLabels = labels.To(_device) } : null;
         model.Network.Train(false);
-        return Ddim(model, start, noise, steps).To(Device.Cpu).Mean().Item();
+        return Ddim(model, start, noise, condition, steps).To(Device.Cpu).Mean().Item();
     }
 
-    internal static Tensor Ddim(DiffusionModel model, Tensor start, StepNoise noise, int steps, int first = 0)
+    internal static Tensor Ddim(DiffusionModel model, Tensor start, StepNoise noise, Condition? condition, int steps, int first = 0)
     {
         var sampler = new DdimSampler { Timesteps = model.Schedule.Timesteps(SamplingSteps)[first..(first + steps)] };
-        return sampler.Sample(model.Denoiser, model.Schedule, start, noise);
+        return sampler.Sample(model.Denoiser, model.Schedule, start, noise, condition);
     }
 
     /// <summary>The best of ten products of 1024 x 1024 matrices in 10⁹ operations a second, as <c>graft doctor</c> measures it.</summary>
