@@ -72,24 +72,29 @@ bool is_ours(const Tensor& x, const Tensor& weight, std::initializer_list<Tensor
 
 Tensor floats(int64_t count) { return at::empty({count}, at::kFloat); }
 
-// f(from, to, scratch, thread) for pictures from..to, as many at a time as a core's cache holds; threads share them evenly.
+// f(from, to, scratch, thread) for pictures from..to, at most as many at a time as a core's cache holds; threads share them evenly.
 template <class F>
 void each_pass(const Shape& s, int64_t (*scratch_of)(const Shape&, int64_t), F f) {
-    const auto threads = static_cast<int64_t>(at::get_num_threads());
-    const auto once = std::min(winograd::at_once(s), (s.pictures + threads - 1) / threads), passes = (s.pictures + once - 1) / once;
+    const auto threads = static_cast<int64_t>(at::get_num_threads()), once = winograd::at_once(s), needed = (s.pictures + once - 1) / once;
+    const auto passes = std::min(s.pictures, (needed + threads - 1) / threads * threads), most = (s.pictures + passes - 1) / passes;
     at::parallel_for(0, passes, 1, [&](int64_t first, int64_t last) {
-        auto scratch = floats(scratch_of(s, once));
+        auto scratch = floats(scratch_of(s, most));
         for (auto pass = first; pass < last; pass++)
-            f(pass * once, std::min(s.pictures, (pass + 1) * once), scratch.data_ptr<float>(), at::get_thread_num());
+            f(pass * s.pictures / passes, (pass + 1) * s.pictures / passes, scratch.data_ptr<float>(), at::get_thread_num());
     });
+}
+
+template <class F>
+void each_channel(int64_t channels, F f) {
+    at::parallel_for(0, channels, 16, f);  // a share of 16 takes as long as waking a thread
 }
 
 double operations(const Shape& s) { return 2.0 * 9 * static_cast<double>(s.pictures * s.inputs * s.outputs) * static_cast<double>(s.positions()); }
 
 Tensor forward(const Shape& s, winograd::Forward task, const Tensor& weight) {
     ProfiledPart part("graft::convolution", operations(s));
-    auto u = floats(winograd::places * s.inputs * s.outputs), y = at::empty({s.pictures, s.outputs, s.height, s.width}, at::kFloat);
-    winograd::transform_weight(s, values(weight), u.data_ptr<float>());
+    auto u = floats(winograd::places * s.place()), y = at::empty({s.pictures, s.outputs, s.height, s.width}, at::kFloat);
+    each_channel(s.inputs, [&](int64_t from, int64_t to) { winograd::transform_weight(s, from, to, values(weight), u.data_ptr<float>()); });
     task.u = u.data_ptr<float>();
     task.y = y.data_ptr<float>();
     each_pass(s, winograd::forward_scratch, [&](int64_t from, int64_t to, float* scratch, int) { winograd::forward(s, from, to, task, scratch); });
@@ -105,10 +110,10 @@ Gradients backward(const Shape& s, winograd::Backward task, const Tensor& weight
     ProfiledPart part("graft::convolution_backward", (static_cast<int>(input) + static_cast<int>(weights)) * operations(s));
     Gradients result;
     Tensor u, sums;
-    const auto size = winograd::places * s.inputs * s.outputs;
+    const auto size = winograd::places * s.place();
     if (input) {
         u = floats(size);
-        winograd::transform_weight_back(s, values(weight), u.data_ptr<float>());
+        each_channel(s.outputs, [&](int64_t from, int64_t to) { winograd::transform_weight_back(s, from, to, values(weight), u.data_ptr<float>()); });
         result.input = at::empty({s.pictures, s.inputs, s.height, s.width}, at::kFloat);
         task.u_back = u.data_ptr<float>();
         task.dz = result.input.data_ptr<float>();
@@ -132,7 +137,7 @@ Gradients backward(const Shape& s, winograd::Backward task, const Tensor& weight
         for (const auto& part_of : du)
             if (part_of.defined()) total = total.defined() ? total.add_(part_of) : part_of;
         result.weight = at::empty({s.outputs, s.inputs, 3, 3}, at::kFloat);
-        winograd::weight_gradient(s, values(total), result.weight.data_ptr<float>());
+        each_channel(s.inputs, [&](int64_t from, int64_t to) { winograd::weight_gradient(s, from, to, values(total), result.weight.data_ptr<float>()); });
     }
     if (bias) result.bias = sums.sum(0);
     return result;

@@ -267,7 +267,7 @@ void forward(const Shape& s, int64_t from, int64_t to, const Forward& task, floa
     const Plane plane(scratch, s);
     (task.a != nullptr ? fill_tiles<true> : fill_tiles<false>)(s, from, to, task, plane, in);
     for (int64_t i = 0; i < places; i++)
-        multiply<false>(tiles, s.outputs, s.inputs, in.of(i), s.inputs, 1, task.u + i * s.inputs * s.outputs, s.outputs, out.of(i), s.outputs, false);
+        multiply<false>(tiles, s.outputs, s.inputs, in.of(i), s.inputs, 1, task.u + i * s.place(), s.outputs, out.of(i), s.outputs, false);
     for (int64_t n = from; n < to; n++)
         for (int64_t c = 0; c < s.outputs; c += B) {
             take_tiles(out, s, (n - from) * s.tiles(), c, scratch);
@@ -298,7 +298,7 @@ void backward(const Shape& s, int64_t from, int64_t to, const Backward& task, fl
         }
     if (task.u_back != nullptr)
         for (int64_t i = 0; i < places; i++)
-            multiply<false>(tiles, s.inputs, s.outputs, flow.of(i), s.outputs, 1, task.u_back + i * s.inputs * s.outputs, s.inputs, in.of(i), s.inputs, false);
+            multiply<false>(tiles, s.inputs, s.outputs, flow.of(i), s.outputs, 1, task.u_back + i * s.place(), s.inputs, in.of(i), s.inputs, false);
     if (task.u_back == nullptr && task.du == nullptr) return;
     for (int64_t n = from; n < to; n++)
         for (int64_t c = 0; c < s.inputs; c += B) {
@@ -309,7 +309,7 @@ void backward(const Shape& s, int64_t from, int64_t to, const Backward& task, fl
         }
     if (task.du != nullptr)
         for (int64_t i = 0; i < places; i++)
-            multiply<true>(s.inputs, s.outputs, tiles, in.of(i), 1, s.inputs, gradient.of(i), s.outputs, task.du + i * s.inputs * s.outputs, s.outputs, true);
+            multiply<true>(s.inputs, s.outputs, tiles, in.of(i), 1, s.inputs, gradient.of(i), s.outputs, task.du + i * s.place(), s.outputs, true);
 }
 
 namespace {
@@ -323,22 +323,22 @@ INLINE void load_taps(const float* w, int64_t stride, Floats* t) {
 
 }  // namespace
 
-void transform_weight(const Shape& s, const float* w, float* u) {
-    for (int64_t k = 0; k < s.outputs; k += B)
-        for (int64_t c = 0; c < s.inputs; c++) {
+void transform_weight(const Shape& s, int64_t from, int64_t to, const float* w, float* u) {
+    for (int64_t c = from; c < to; c++)
+        for (int64_t k = 0; k < s.outputs; k += B) {
             Floats t[B];
             load_taps(w + (k * s.inputs + c) * 9, s.inputs * 9, t);
             float* out = u + c * s.outputs + k;
             both<3, 6>(weight_transform, [&](int row, int column) { return t[3 * row + column]; },
                        [&](int, int, Floats v) {
                            store(out, v);
-                           out += s.inputs * s.outputs;
+                           out += s.place();
                        });
         }
 }
 
-void transform_weight_back(const Shape& s, const float* w, float* u) {
-    for (int64_t k = 0; k < s.outputs; k++)
+void transform_weight_back(const Shape& s, int64_t from, int64_t to, const float* w, float* u) {
+    for (int64_t k = from; k < to; k++)
         for (int64_t c = 0; c < s.inputs; c += B) {
             Floats t[B];
             load_taps(w + (k * s.inputs + c) * 9, 9, t);
@@ -346,19 +346,19 @@ void transform_weight_back(const Shape& s, const float* w, float* u) {
             both<3, 6>(weight_transform, [&](int row, int column) { return t[8 - 3 * row - column]; },
                        [&](int, int, Floats v) {
                            store(out, v);
-                           out += s.inputs * s.outputs;
+                           out += s.place();
                        });
         }
 }
 
-void weight_gradient(const Shape& s, const float* du, float* dw) {
-    for (int64_t k = 0; k < s.outputs; k += B)
-        for (int64_t c = 0; c < s.inputs; c++) {
+void weight_gradient(const Shape& s, int64_t from, int64_t to, const float* du, float* dw) {
+    for (int64_t c = from; c < to; c++)
+        for (int64_t k = 0; k < s.outputs; k += B) {
             Floats t[B]{};
             const float* in = du + c * s.outputs + k;
             const auto next = [&](int, int) {
                 const Floats v = load(in);
-                in += s.inputs * s.outputs;
+                in += s.place();
                 return v;
             };
             both<6, 3>(weight_transform_back, next, [&](int row, int column, Floats v) { t[3 * row + column] = v; });
@@ -377,9 +377,9 @@ namespace graft::winograd {
 int64_t at_once(const Shape&) { return 1; }
 int64_t forward_scratch(const Shape&, int64_t) { return 0; }
 int64_t backward_scratch(const Shape&, int64_t) { return 0; }
-void transform_weight(const Shape&, const float*, float*) {}
-void transform_weight_back(const Shape&, const float*, float*) {}
-void weight_gradient(const Shape&, const float*, float*) {}
+void transform_weight(const Shape&, int64_t, int64_t, const float*, float*) {}
+void transform_weight_back(const Shape&, int64_t, int64_t, const float*, float*) {}
+void weight_gradient(const Shape&, int64_t, int64_t, const float*, float*) {}
 void forward(const Shape&, int64_t, int64_t, const Forward&, float*) {}
 void backward(const Shape&, int64_t, int64_t, const Backward&, float*) {}
 

@@ -7,6 +7,8 @@
 
 namespace graft::winograd {
 
+constexpr int64_t channel_block = 16;
+
 // Rows of x are [pictures * inputs, height * width], those of y [pictures * outputs, height * width].
 struct Shape {
     int64_t pictures, inputs, outputs, height, width;
@@ -14,9 +16,11 @@ struct Shape {
     int64_t down() const { return (height + 3) / 4; }
     int64_t across() const { return (width + 3) / 4; }
     int64_t tiles() const { return down() * across(); }
+    // From one of the 36 places' weights to the next: a line more than they take, so that not all 36 come to one place of the cache.
+    int64_t place() const { return inputs * outputs + channel_block; }
 };
 
-constexpr int64_t channel_block = 16, places = 36;  // a tile of 4x4 has 6x6 transformed places
+constexpr int64_t places = 36;  // a tile of 4x4 has 6x6 transformed places
 
 // How many pictures one pass takes, so that their tiles stay in the cache near a core while its weights are used often enough.
 int64_t at_once(const Shape& shape);
@@ -25,12 +29,14 @@ int64_t at_once(const Shape& shape);
 int64_t forward_scratch(const Shape& shape, int64_t pictures);
 int64_t backward_scratch(const Shape& shape, int64_t pictures);
 
-// w: [outputs, inputs, 3, 3]. u: [36, inputs, outputs]; for what flows back, turned by half a turn, [36, outputs, inputs].
-void transform_weight(const Shape& shape, const float* w, float* u);
-void transform_weight_back(const Shape& shape, const float* w, float* u);
+// w: [outputs, inputs, 3, 3]. u: [36, inputs, outputs], place() from one of the 36 to the next, for the inputs from..to.
+void transform_weight(const Shape& shape, int64_t from, int64_t to, const float* w, float* u);
 
-// du: [36, inputs, outputs]; dw: [outputs, inputs, 3, 3].
-void weight_gradient(const Shape& shape, const float* du, float* dw);
+// For what flows back, turned by half a turn, [36, outputs, inputs], for the outputs from..to.
+void transform_weight_back(const Shape& shape, int64_t from, int64_t to, const float* w, float* u);
+
+// du: as u; dw: [outputs, inputs, 3, 3], for the inputs from..to.
+void weight_gradient(const Shape& shape, int64_t from, int64_t to, const float* du, float* dw);
 
 struct Forward {
     const float* x;
