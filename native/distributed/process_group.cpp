@@ -101,6 +101,7 @@ int32_t graft_group_broadcast(graft_group group, graft_tensor tensor, int32_t ro
         c10d::BroadcastOptions options;
         options.rootRank = root;
         graft::of(group).engine->broadcast(tensors, options)->wait();
+        tensors[0].unsafeGetTensorImpl()->bump_version();  // what others keep of its values does not stand any more
     });
 }
 
