@@ -1,3 +1,4 @@
+using Graft.Networks.Transformers;
 using Graft.Torch;
 
 namespace Graft.Networks.SequenceUNetParts;
@@ -45,24 +46,23 @@ internal sealed class RotaryLayer : Module
     });
 
     /// <summary>Each pair (a, b) = (x_i, x_{i + d/2}) turned by l·base^(−2i/d) at position l.</summary>
-    /// <param name="x">[N, L, d].</param>
+    /// <param name="x">[..., d, L].</param>
     /// <param name="rotaryBase">The base.</param>
     internal static Tensor Rotated(Tensor x, double rotaryBase)
     {
-        long length = x.Size(1), half = x.Size(2) / 2;
+        long length = x.Size(-1), half = x.Size(-2) / 2;
         var frequencies = (Tensor.Arange(0, half).To(DType.Float64) * (-Math.Log(rotaryBase) / half)).Exp();
-        var angles = Tensor.Arange(0, length).To(DType.Float64).Unsqueeze(1) * frequencies.Unsqueeze(0);
+        var angles = frequencies.Unsqueeze(1) * Tensor.Arange(0, length).To(DType.Float64).Unsqueeze(0);
         var (cos, sin) = (angles.Cos().To(x.Type).To(x.Device), angles.Sin().To(x.Type).To(x.Device));
-        var pair = x.Chunk(2, 2);
-        return Tensor.Cat([(pair[0] * cos) - (pair[1] * sin), (pair[0] * sin) + (pair[1] * cos)], 2);
+        var pair = x.Chunk(2, -2);
+        return Tensor.Cat([(pair[0] * cos) - (pair[1] * sin), (pair[0] * sin) + (pair[1] * cos)], -2);
     }
 
     private Tensor Attended(Tensor x)
     {
         long n = x.Size(0), tokens = x.Size(1), width = x.Size(2), size = width / _heads;
-        var mixed = Functional.Attention(Rotated(Split(_query.Forward(x)), _base), Rotated(Split(_key.Forward(x)), _base), Split(_value.Forward(x)), 1 / Math.Sqrt(size));
-        return _output.Forward(mixed.Reshape(n, _heads, tokens, size).Transpose(1, 2).Reshape(n, tokens, width));
-
-        Tensor Split(Tensor y) => y.Reshape(n, tokens, _heads, size).Transpose(1, 2).Reshape(n * _heads, tokens, size);
+        var parts = JointProjection.OfTokens(x, _query, _key, _value).Reshape(n, 3, _heads, size, tokens);
+        var turned = Tensor.Cat([Rotated(parts.Slice(1, 0, 2), _base), parts.Slice(1, 2, 3)], 1).Reshape(n, 3 * width, tokens, 1);
+        return _output.Forward(JointProjection.Tokens(Functional.SelfAttention(turned, _heads, 1 / Math.Sqrt(size))));
     }
 }

@@ -48,14 +48,11 @@ internal sealed class CrossAttention : Module
         return _output.Forward(mixed);
     }
 
-    /// <summary>As a feature map with a column of positions: no scores are kept then.</summary>
+    /// <summary>As a feature map, of which no scores are kept.</summary>
     private Tensor ToThemselves(Tensor x)
     {
-        long n = x.Size(0), tokens = x.Size(1), width = x.Size(2);
-        var weights = Tensor.Cat([_query.WholeWeight, _key.WholeWeight, _value.WholeWeight]).Reshape(3 * width, width, 1, 1);
-        var qkv = Functional.Conv1x1(x.Transpose(1, 2).Reshape(n, width, tokens, 1), weights, null);
-        var mixed = Functional.SelfAttention(qkv, _heads, 1 / Math.Sqrt((double)width / _heads));
-        return _output.Forward(mixed.Flatten(2).Transpose(1, 2));
+        var qkv = JointProjection.OfTokens(x, _query, _key, _value);
+        return _output.Forward(JointProjection.Tokens(Functional.SelfAttention(qkv, _heads, 1 / Math.Sqrt((double)x.Size(2) / _heads))));
     }
 
     private Tensor SplitHeads(Tensor x)

@@ -1,3 +1,4 @@
+using Graft.Networks.Transformers;
 using Graft.Torch;
 
 namespace Graft.Networks.UNet2DParts;
@@ -251,10 +252,8 @@ internal sealed class SpatialAttention : FeatureAttention
     private Tensor Compute(Tensor x)
     {
         var c = x.Size(1);
-        // 1 x 1 convolutions of the map as it lies: linear layers would want every position's channels side by side.
-        var weights = Tensor.Cat([_query.WholeWeight, _key.WholeWeight, _value.WholeWeight]).Reshape(3 * c, c, 1, 1);
-        var biases = Tensor.Cat([_query.Bias!, _key.Bias!, _value.Bias!]);
-        var qkv = Functional.Conv1x1(_norm?.Forward(x) ?? x, weights, biases);
+        // As 1 x 1 convolutions of the map as it lies: linear layers would want every position's channels side by side.
+        var qkv = JointProjection.Of(_norm?.Forward(x) ?? x, _query, _key, _value);
         var mixed = Functional.SelfAttention(qkv, _heads, 1 / Math.Sqrt((double)c / _heads));
         var y = Functional.Conv1x1(mixed, _output.WholeWeight.Reshape(c, c, 1, 1), _output.Bias, x);
         return _outputScale == 1 ? y : y * (1 / _outputScale);

@@ -50,7 +50,7 @@ public sealed class SequenceUNetTests : IDisposable
     {
         using var scope = new TensorScope();
         var (q, k) = (new KeyedRandom(1, "q").Normal(0, [0], [6], DType.Float64), new KeyedRandom(1, "k").Normal(0, [0], [6], DType.Float64));
-        Tensor Everywhere(Tensor x) => RotaryLayer.Rotated(x.Unsqueeze(1).Expand(1, 40, 6), rotaryBase).Squeeze(0);
+        Tensor Everywhere(Tensor x) => RotaryLayer.Rotated(x.Transpose(0, 1).Expand(6, 40), rotaryBase).Transpose(0, 1);
         var product = Everywhere(q).MatMul(Everywhere(k).Transpose(0, 1)).ToArray<double>();
         var near = product[(7 * 40) + 4];
         for (var l = 3; l < 40; l++)
