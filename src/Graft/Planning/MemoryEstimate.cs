@@ -25,11 +25,11 @@ public readonly record struct MemoryEstimate(long Weights, long Training, long A
     /// <param name="trained">Parameters that are trained.</param>
     /// <param name="together">Pictures that are worked through together: the batch, or its part with accumulation.</param>
     /// <param name="sourceRuns">Whether the frozen source runs beside the copy.</param>
-    /// <param name="ownConvolutions">Whether the 3 x 3 convolutions are Graft's own (docs/performance.md), and not libtorch's operators in a row.</param>
+    /// <param name="ownConvolutions">Whether convolutions and attention are Graft's own (docs/performance.md), and not libtorch's operators in a row.</param>
     public static MemoryEstimate Of(NetworkCost cost, long trained, int together, bool sourceRuns, bool ownConvolutions)
     {
         ArgumentNullException.ThrowIfNull(cost);
-        var kept = (double)cost.Activations * together * Single;
+        var kept = (double)(cost.Activations - (ownConvolutions ? cost.AttentionWeights : 0)) * together * Single;
         return new MemoryEstimate(
             2 * cost.Parameters * Single,
             States * trained * Single,

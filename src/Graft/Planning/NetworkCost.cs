@@ -34,6 +34,9 @@ public sealed class NetworkCost
     /// <summary>Values that a forward pass keeps for the gradients, for one picture.</summary>
     public long Activations { get; private set; }
 
+    /// <summary>Of these, the weights of attention, which Graft's own does not keep (docs/performance.md).</summary>
+    public long AttentionWeights { get; private set; }
+
     /// <summary>Values of the largest layer, of what goes into it and what comes out, for one picture: what is held beside the rest for a moment.</summary>
     public long LargestLayer { get; private set; }
 
@@ -178,6 +181,7 @@ public sealed class NetworkCost
         Operations += Attention(channels, tokens);
         // The tokens in order, q, k, v, the mixture and the sum; and the weights of the mixture, for each head.
         Activations += (6 * channels * tokens) + (heads * tokens * tokens);
+        AttentionWeights += heads * tokens * tokens;
         LargestLayer = Math.Max(LargestLayer, (2 * heads * tokens * tokens) + (2 * channels * tokens));
     }
 

@@ -77,6 +77,16 @@ public sealed class PlannerTests : IDisposable
     }
 
     [Fact]
+    public void Attention_that_keeps_no_scores_is_not_counted_to_keep_them()
+    {
+        var cost = NetworkCost.Of(TinyModel.Network with { BlockOutChannels = [16, 32] }, 64, 64);
+        cost.AttentionWeights.ShouldBeGreaterThan(cost.Activations / 2); // a level of it at 32 x 32 positions, and the middle
+        double kept = MemoryEstimate.Of(cost, 0, 1, sourceRuns: false, ownConvolutions: true).Activations;
+        double without = MemoryEstimate.Of(cost, 0, 1, sourceRuns: false, ownConvolutions: false).Activations;
+        (kept / without).ShouldBe(0.5 * (cost.Activations - cost.AttentionWeights) / cost.Activations, 1e-6);
+    }
+
+    [Fact]
     public void A_batch_that_does_not_fit_is_split()
     {
         var whole = Planner.Make(Ask() with { BatchSize = 12 }, SyntheticTable());
