@@ -10,10 +10,6 @@
 namespace graft {
 namespace {
 
-using torch::autograd::AutogradContext;
-using torch::autograd::Function;
-using torch::autograd::variable_list;
-using at::Tensor;
 using heads::Shape;
 
 // What is given: whole pictures of queries, keys and values.

@@ -10,10 +10,6 @@
 namespace graft {
 namespace {
 
-using torch::autograd::AutogradContext;
-using torch::autograd::Function;
-using torch::autograd::variable_list;
-using at::Tensor;
 using pointwise::Shape;
 
 // x, weight, bias, residual: the order that the operator has as well.

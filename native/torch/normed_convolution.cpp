@@ -18,11 +18,6 @@
 namespace graft {
 namespace {
 
-using torch::autograd::AutogradContext;
-using torch::autograd::Function;
-using torch::autograd::variable_list;
-using at::Tensor;
-
 struct Norm {
     int64_t groups;
     double epsilon;
@@ -86,7 +81,7 @@ void each_pass(const Shape& s, int64_t (*scratch_of)(const Shape&, int64_t), F f
 
 template <class F>
 void each_channel(int64_t channels, F f) {
-    at::parallel_for(0, channels, 16, f);  // a share of 16 takes as long as waking a thread
+    at::parallel_for(0, channels, 16, f);  // at least so many a thread
 }
 
 double operations(const Shape& s) { return 2.0 * 9 * static_cast<double>(s.pictures * s.inputs * s.outputs) * static_cast<double>(s.positions()); }

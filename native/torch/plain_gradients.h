@@ -8,6 +8,11 @@
 
 namespace graft {
 
+using torch::autograd::AutogradContext;
+using torch::autograd::Function;
+using torch::autograd::variable_list;
+using at::Tensor;
+
 // Whether winograd.h, pointwise.h and heads.h may be called. Asked here, since their own files are compiled for what is asked for.
 inline bool has_avx512_kernels() {
 #ifdef GRAFT_AVX512_KERNELS

@@ -40,15 +40,24 @@ public interface IWeightChange
     Tensor Weight();
 }
 
-/// <summary><c>nn.Linear</c>: weight [out, in], bias [out].</summary>
-public sealed class Linear(long inputs, long outputs, bool bias = true) : WeightedModule([outputs, inputs], bias ? outputs : null)
+/// <summary>A layer that something small may stand beside.</summary>
+public abstract class ChangeableModule : WeightedModule
 {
+    private protected ChangeableModule(long[] weight, long? bias)
+        : base(weight, bias)
+    {
+    }
+
     /// <summary>What stands beside it; it is not one of the layer's children.</summary>
     public IWeightChange? Change { get; set; }
 
     /// <summary>The weight with its change, where there is one.</summary>
     public Tensor WholeWeight => Change is null ? Weight : Weight + Change.Weight();
+}
 
+/// <summary><c>nn.Linear</c>: weight [out, in], bias [out].</summary>
+public sealed class Linear(long inputs, long outputs, bool bias = true) : ChangeableModule([outputs, inputs], bias ? outputs : null)
+{
     /// <summary>x [..., in] to [..., out].</summary>
     public Tensor Forward(Tensor x)
     {
@@ -59,7 +68,7 @@ public sealed class Linear(long inputs, long outputs, bool bias = true) : Weight
 
 /// <summary><c>nn.Conv2d</c>: weight [out, in, k, k], bias [out].</summary>
 public sealed class Conv2d(long inputs, long outputs, long kernel, long stride = 1, long padding = 0, bool bias = true)
-    : WeightedModule([outputs, inputs, kernel, kernel], bias ? outputs : null)
+    : ChangeableModule([outputs, inputs, kernel, kernel], bias ? outputs : null)
 {
     /// <summary>Distance of the places that the kernel is laid on.</summary>
     public long Stride => stride;
@@ -67,15 +76,10 @@ public sealed class Conv2d(long inputs, long outputs, long kernel, long stride =
     /// <summary>Zeros added at each edge.</summary>
     public long Padding => padding;
 
-    /// <summary>What stands beside it; it is not one of the layer's children.</summary>
-    public IWeightChange? Change { get; set; }
-
-    /// <summary>The weight with its change, where there is one: over a picture's many positions the sum is cheaper than a second convolution.</summary>
-    public Tensor WholeWeight => Change is null ? Weight : Weight + Change.Weight();
-
     /// <summary>x [N, in, H, W] to [N, out, H', W'].</summary>
     public Tensor Forward(Tensor x)
     {
+        // Over a picture's many positions the sum of both weights is cheaper than a second convolution.
         using var region = OperatorProfile.Region(this);
         return (kernel, stride, padding) switch
         {

@@ -31,9 +31,11 @@ public class CollectiveTests
         codes.ShouldBe([0, 0]);
         Values(0).ShouldBe([1, 10]);
         Values(1).ShouldBe([1, 10]);
+        var version = TorchRuntime.Run(() => tensors[2].Version);
         OnBoth(rank => codes[rank] = NativeDistributed.graft_group_broadcast(groups[rank], handles[2 + rank], 1));
         codes.ShouldBe([0, 0]);
         Values(2).ShouldBe([3, 30]);
+        TorchRuntime.Run(() => tensors[2].Version).ShouldBeGreaterThan(version); // so that nobody takes what was kept of the old values
         OnBoth(rank => codes[rank] = NativeDistributed.graft_group_barrier(groups[rank]));
         codes.ShouldBe([0, 0]);
         OnBoth(rank =>

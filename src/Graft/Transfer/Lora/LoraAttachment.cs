@@ -25,7 +25,7 @@ internal sealed class LoraAttachment : Attachment
         if (idle is not null || targets.Count == 0)
             throw new InputException($"The pattern {FileFault.Quote(idle)} of the option targets matches no linear or convolution layer: `graft inspect --parameters` lists their names.");
         foreach (var (name, layer) in layers.Where(l => targets.Any(pattern => Matches(pattern, l.Name))))
-            _branches.Add(name, Add(name, new LowRank((WeightedModule)layer, rank, alpha)));
+            _branches.Add(name, Add(name, new LowRank((ChangeableModule)layer, rank, alpha)));
     }
 
     /// <inheritdoc/>

@@ -8,12 +8,12 @@ namespace Graft.Transfer.LoraParts;
 /// </summary>
 internal sealed class LowRank : Module, IWeightChange
 {
-    private readonly WeightedModule _layer;
+    private readonly ChangeableModule _layer;
     private readonly WeightedModule _a;
     private readonly WeightedModule _b;
     private readonly double _scale;
 
-    internal LowRank(WeightedModule layer, long rank, double alpha)
+    internal LowRank(ChangeableModule layer, long rank, double alpha)
     {
         (_layer, _scale) = (layer, alpha / rank);
         var shape = layer.Weight.Shape;
@@ -31,13 +31,7 @@ internal sealed class LowRank : Module, IWeightChange
     public Tensor Weight() => (_b.Weight.Flatten(1).MatMul(_a.Weight.Flatten(1)) * _scale).Reshape(_layer.Weight.Shape.ToArray());
 
     /// <summary>Puts it beside its layer.</summary>
-    internal void Connect()
-    {
-        if (_layer is Conv2d convolution)
-            convolution.Change = this;
-        else
-            ((Linear)_layer).Change = this;
-    }
+    internal void Connect() => _layer.Change = this;
 
     /// <summary>A keeps PyTorch's default values, B is zero: the first pass computes what the frozen layer does.</summary>
     internal void ClearOutput() => _b.Weight.Fill(0);
