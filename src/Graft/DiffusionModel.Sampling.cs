@@ -1,6 +1,7 @@
 using Graft.Conditions;
 using Graft.Data;
 using Graft.Diffusion;
+using Graft.Networks;
 using Graft.Sampling;
 using Graft.Torch;
 
@@ -9,6 +10,21 @@ namespace Graft;
 /// <content>Drawing samples.</content>
 public sealed partial class DiffusionModel
 {
+    private FeatureReuse? _featureReuse;
+
+    /// <summary>Deep features that the network's evaluations share while it draws, which is faster and not exact; null: they share none.</summary>
+    /// <exception cref="InputException">The network is no U-Net of pictures, or has not so many skip connections.</exception>
+    public FeatureReuse? FeatureReuse
+    {
+        get => _featureReuse;
+        set
+        {
+            value?.Validate(Network is UNet2D network ? network.Connections
+                : throw new InputException($"Deep features are reused of U-Nets of pictures, and {Origin} ({Network.Options.ClassName}) is none."));
+            _featureReuse = value;
+        }
+    }
+
     /// <summary>Draws pictures. Picture i depends on (seed, i) only: neither on the count nor on the batch size.</summary>
     /// <param name="count">How many.</param>
     /// <param name="sampler">How.</param>
@@ -110,7 +126,7 @@ public sealed partial class DiffusionModel
         };
     }
 
-    private string Describe(int count, Sampler sampler, long seed) => $"{count} samples of {Origin}, {sampler.Name} with {sampler.Steps} steps, seed {seed}{Conditioning.Text}";
+    private string Describe(int count, Sampler sampler, long seed) => $"{count} samples of {Origin}, {sampler.Name} with {sampler.Steps} steps, seed {seed}{Conditioning.Text}{FeatureReuse?.Text}";
 
     /// <summary>
     /// The processes that draw together: each makes every so many-th batch and gets all of them, the same bits that one process makes in
@@ -161,6 +177,7 @@ public sealed partial class DiffusionModel
                     ClassLabels = plan.Labels?.Rows(first, items.Length).To(Device),
                     Embedding = plan.Conditions is null ? null : Conditions!.Rows(plan.Conditions.AsSpan(first, items.Length)).To(Device),
                 };
+                using var shared = FeatureReuse is null ? null : ((UNet2D)Network).Share(FeatureReuse);
                 return sampler.Sample(
                     Conditioned(seed, items), Schedule, start, noise, condition,
                     step =>

@@ -45,6 +45,8 @@ internal static class EvaluateCommand
         ecg.AddTo(command);
         var conditions = new ConditionFlags();
         conditions.AddTo(command);
+        var reuse = new ReuseFlags();
+        reuse.AddTo(command);
         command.SetAction((parsed, token) =>
         {
             if (parsed.GetValue(count) is < 1 || parsed.GetValue(batch) < 1)
@@ -73,7 +75,11 @@ internal static class EvaluateCommand
             using var spaces = new FeatureSpaces(parsed.GetRequiredValue(features), Device.Parse(own), Terminal.Warning, group);
 
             var (samples, origin, data) = SampleFile.Holds(path) ? FromItems(drawing, Items)
-                : DiffusionModel.Is(path) || !Directory.Exists(path) ? FromModel(drawing, domain, trained, model => conditions.Apply(parsed, model, token))
+                : DiffusionModel.Is(path) || !Directory.Exists(path) ? FromModel(drawing, domain, trained, model =>
+                {
+                    conditions.Apply(parsed, model, token);
+                    reuse.Apply(parsed, model);
+                })
                 : FromFolder(drawing, Open);
             var input = new EvaluationInput
             {
@@ -129,6 +135,7 @@ internal static class EvaluateCommand
             ["seed"] = drawing.Seed,
             ["labels"] = labels is null ? null : new JsonArray([.. labels.Select(l => (JsonNode)JsonValue.Create(l))]),
             ["conditioning"] = model.Conditions is null ? null : Recipe.Describe(model.Conditioning),
+            ["feature_reuse"] = model.FeatureReuse is { } reuse ? Recipe.Describe(reuse) : null,
             ["device"] = model.Device.ToString(),
         };
         return (samples, origin, data);

@@ -34,6 +34,8 @@ internal static class SampleCommand
         };
         var conditions = new ConditionFlags();
         conditions.AddTo(command);
+        var reuse = new ReuseFlags();
+        reuse.AddTo(command);
         command.SetAction((parsed, token) =>
         {
             var number = parsed.GetValue(count);
@@ -60,6 +62,7 @@ internal static class SampleCommand
             using var loaded = DiffusionModel.Load(parsed.GetRequiredValue(model), Device.Parse(own), parsed.GetValue(source));
             loaded.Processes = group;
             conditions.Apply(parsed, loaded, token);
+            reuse.Apply(parsed, loaded);
             if (parsed.GetValue(timesteps) is { } spec)
             {
                 var visited = loaded.Schedule.Timesteps(spec);
@@ -86,8 +89,8 @@ internal static class SampleCommand
                 throw new InputException($"The model {loaded.Origin} makes pictures, which are written with --format png or jpg.");
             if (parsed.GetValue(target) is not null)
                 throw new InputException($"--target is drawn behind points, and the model {loaded.Origin} makes pictures: leave it out.");
-            var samples = ProgressDisplay.Sample("sampling", progress => loaded.Sample(
-                number, how, parsed.GetValue(seed), classes.Length == 0 ? null : classes, parsed.GetValue(batch), progress, token));
+            var samples = Draw("sampling", number);
+            var error = ReuseFlags.Error(samples, n => Draw("the same exactly", n), loaded);
             if (group is { Rank: > 0 })
                 return Task.FromResult(0);
             var folder = parsed.GetRequiredValue(output);
@@ -95,7 +98,12 @@ internal static class SampleCommand
             var grid = Path.Combine(folder, "grid" + ending);
             samples.SaveGrid(grid, quality: parsed.GetValue(quality));
             Terminal.Result($"{samples.Count} pictures are in {folder}, all of them on {grid}.");
+            if (error is not null)
+                Terminal.Result(error);
             return Task.FromResult(0);
+
+            Samples Draw(string what, int n) => ProgressDisplay.Sample(what, progress => loaded.Sample(
+                n, how, parsed.GetValue(seed), classes.Length == 0 ? null : classes, parsed.GetValue(batch), progress, token));
         });
         return command;
     }

@@ -48,12 +48,12 @@ public sealed class EncoderUNet : Module
         var body = Options.Body;
         var scaled = body.TimestepScale == 1 ? t : t.To(DType.Float32) * body.TimestepScale;
         var time = _timeEmbedding.Forward(PositionalEmbedding.Of(scaled, body.TimeChannels, body.FlipSinToCos, body.FreqShift).To(x.Type));
-        var skips = new Stack<Tensor>();
+        var skips = new Skips();
         var h = _convIn.Forward(x);
         skips.Push(h);
         foreach (var level in _down)
             h = level.Forward(h, time, skips);
-        return _pool.Forward(_middle.Forward(h, time), skips.Reverse());
+        return _pool.Forward(_middle.Forward(h, time), skips.Made);
     }
 
     /// <summary>What guides a sampler to classes (Dhariwal and Nichol 2021, section 4.1): scale · ∇_x log p(y | x_t).</summary>

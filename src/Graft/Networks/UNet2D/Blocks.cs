@@ -35,10 +35,10 @@ internal sealed class DownLevel : Module
     }
 
     /// <summary>Appends what the way up needs to <paramref name="skips"/>.</summary>
-    internal Tensor Forward(Tensor x, Tensor time, Stack<Tensor> skips, Tensor? context = null)
+    internal Tensor Forward(Tensor x, Tensor time, Skips skips, Tensor? context = null)
     {
         using var region = OperatorProfile.Region(this);
-        for (var j = 0; j < _resnets.Count; j++)
+        for (var j = 0; j < _resnets.Count && !skips.AreMade; j++)
         {
             x = _resnets[j].Forward(x, time);
             if (_attentions.Count > 0)
@@ -46,7 +46,7 @@ internal sealed class DownLevel : Module
             skips.Push(x);
         }
 
-        if (_downsample is null && _resnetDownsample is null)
+        if (skips.AreMade || (_downsample is null && _resnetDownsample is null))
             return x;
         x = _downsample?.Forward(x) ?? _resnetDownsample!.Forward(x, time);
         skips.Push(x);
@@ -116,13 +116,17 @@ internal sealed class UpLevel : Module
             _upsample = Add("upsamplers.0", new Upsample(outputs, options.ConvResample));
     }
 
-    internal Tensor Forward(Tensor x, Tensor time, Stack<Tensor> skips, Tensor? context = null)
+    internal Tensor Forward(Tensor x, Tensor time, Skips skips, Tensor? context = null)
     {
         using var region = OperatorProfile.Region(this);
+        var computed = false;
         for (var j = 0; j < _resnets.Count; j++)
         {
             // What is used up goes at once; what gradients need of it, their operators hold.
-            var (below, skip, resnet) = (x, skips.Pop(), _resnets[j]);
+            var (below, resnet) = (x, _resnets[j]);
+            if (skips.Take(x) is not { } skip)
+                continue;
+            computed = true;
             x = TensorScope.Of(() => resnet.Forward(Tensor.Cat([below, skip], 1), time));
             below.Dispose();
             skip.Dispose();
@@ -130,7 +134,7 @@ internal sealed class UpLevel : Module
                 x = Next(x, h => _attentions[j].Forward(h, context));
         }
 
-        return Next(x, h => _upsample?.Forward(h) ?? _resnetUpsample?.Forward(h, time) ?? h);
+        return !computed ? x : Next(x, h => _upsample?.Forward(h) ?? _resnetUpsample?.Forward(h, time) ?? h);
 
         static Tensor Next(Tensor x, Func<Tensor, Tensor> layer)
         {

@@ -1,5 +1,6 @@
 using Graft.Diffusion;
 using Graft.Networks.UNet2DParts;
+using Graft.Sampling;
 using Graft.Torch;
 
 namespace Graft.Networks;
@@ -77,6 +78,12 @@ public sealed class UNet2D : DenoisingNetwork
     /// <inheritdoc/>
     public override UNet2DOptions Options { get; }
 
+    /// <summary>Skip connections: what the way down hands to the way up.</summary>
+    internal long Connections => _down.Count * (Options.LayersPerBlock + 1);
+
+    /// <summary>Deep features that evaluations share, while samples are drawn; null: each computes everything.</summary>
+    private DeepFeatures? Deep { get; set; }
+
     /// <summary>Whether the middle attention has a group norm, which no key of the options tells.</summary>
     internal bool HasMiddleAttentionNorm => Parameters().Any(p => p.Name == "mid_block.attentions.0.group_norm.weight");
 
@@ -90,6 +97,10 @@ public sealed class UNet2D : DenoisingNetwork
     /// <exception cref="InputException">The network is class-conditional and no labels were given; or it attends to a context, and none of its width was.</exception>
     public override Tensor Predict(Tensor x, Tensor t, Condition? condition = null) => TensorScope.Of(() => Compute(x, t, condition));
 
+    /// <summary>Lets the evaluations of a batch, with falling t, share deep features until what is returned is disposed.</summary>
+    /// <param name="reuse">How often they are computed, and which layers are deep.</param>
+    internal IDisposable Share(FeatureReuse reuse) => Deep = new DeepFeatures(reuse, () => Deep = null);
+
     private Tensor Compute(Tensor x, Tensor t, Condition? condition)
     {
         if (Options.CenterInputSample)
@@ -99,12 +110,13 @@ public sealed class UNet2D : DenoisingNetwork
         if (Options.IsClassConditional && !Options.ClassesAreContext)
             time += EmbedClass(condition?.ClassLabels ?? throw new InputException("The network is class-conditional: give class labels."));
 
-        var skips = new Stack<Tensor>();
+        Deep?.Begin();
+        var skips = new Skips(Deep, Connections);
         var h = _convIn.Forward(x);
         skips.Push(h);
         foreach (var level in _down)
             h = level.Forward(h, time, skips, context);
-        h = _middle.Forward(h, time, context);
+        h = Deep?.Given?.Detach() ?? _middle.Forward(h, time, context);
         foreach (var level in _up)
             h = level.Forward(h, time, skips, context);
         h = _convOut.Forward(Functional.Silu(_normOut.Forward(h)));
