@@ -26,6 +26,23 @@ public static unsafe class Autograd
             throw TorchException.Last();
     }
 
+    /// <summary>Adds the vector-Jacobian products of several outputs to <see cref="Tensor.Grad"/> of every leaf.</summary>
+    /// <param name="outputs">Of any shapes.</param>
+    /// <param name="seeds">The vectors, one for each output and of its shape.</param>
+    public static void Backward(ReadOnlySpan<Tensor> outputs, ReadOnlySpan<Tensor> seeds)
+    {
+        TorchRuntime.VerifyThread();
+        ArgumentOutOfRangeException.ThrowIfNotEqual(seeds.Length, outputs.Length, nameof(seeds));
+        var (handles, vectors) = (new nint[outputs.Length], new nint[outputs.Length]);
+        for (var i = 0; i < handles.Length; i++)
+            (handles[i], vectors[i]) = (outputs[i].Handle, seeds[i].Handle);
+        fixed (nint* output = handles, seed = vectors)
+        {
+            if (NativeMethods.graft_backward(output, seed, handles.Length, 0, 0) < 0)
+                throw TorchException.Last();
+        }
+    }
+
     /// <summary>The gradients of <paramref name="output"/> with respect to <paramref name="inputs"/>; adds to no <see cref="Tensor.Grad"/>.</summary>
     /// <param name="output">A scalar, or any shape with <paramref name="seed"/>.</param>
     /// <param name="inputs">Tensors that <paramref name="output"/> was computed from.</param>

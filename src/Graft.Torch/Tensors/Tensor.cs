@@ -100,7 +100,7 @@ public sealed unsafe partial class Tensor : IDisposable
         }
     }
 
-    /// <summary>The gradient that <see cref="Autograd.Backward"/> has summed up here, or none. Each read is a new reference.</summary>
+    /// <summary>The gradient that <see cref="Autograd.Backward(Tensor, bool, bool)"/> has summed up here, or none. Each read is a new reference.</summary>
     public Tensor? Grad
     {
         get

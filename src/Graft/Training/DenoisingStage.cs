@@ -4,6 +4,7 @@ using Graft.Data.Ecg;
 using Graft.Diffusion;
 using Graft.Evaluation;
 using Graft.Formats.Images;
+using Graft.Networks;
 using Graft.Sampling;
 using Graft.Torch;
 
@@ -53,6 +54,7 @@ internal static class DenoisingStage
                 batch => LossOf(model, process, batch, Predict(model, batch), options.VlbWeight).Total),
             Save = model.Save,
             HoldsModel = DiffusionModel.Is,
+            MayRecompute = model.Network is not PointDenoiser,
             DrawSamples = Sheet(model, images, options, sampler),
             Meter = TrainingMeter.Of(model, trained, options, sampler),
         };

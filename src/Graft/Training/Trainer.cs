@@ -57,6 +57,8 @@ public sealed class Trainer
         options.Validate();
         if (stage.Trainable.Count == 0)
             throw new InputException($"The stage '{stage.Name}' has nothing to train: no parameter matches.");
+        if (options.RecomputeBlocks && !stage.MayRecompute)
+            throw new InputException($"The stage '{stage.Name}' trains no network of blocks by one gradient of its loss: leave out recompute_blocks.");
         (_stage, _options, _run) = (stage, options, run.Writes ? run : run with { Folder = null, Progress = null, Logger = NullLogger.Instance });
         _processes = new DataParallel(run.Group);
         _processes.Check(stage, options);

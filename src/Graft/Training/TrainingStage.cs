@@ -79,6 +79,9 @@ public sealed record TrainingStage
     /// <summary>What the best weights and checkpoints keep: <see cref="Trainable"/> and <see cref="Buffers"/>.</summary>
     internal IEnumerable<NamedTensor> State => Trainable.Concat(Buffers);
 
+    /// <summary>Whether the loss is differentiated once and through a network of blocks, so that <see cref="TrainingOptions.RecomputeBlocks"/> may be set.</summary>
+    public bool MayRecompute { get; init; }
+
     /// <summary>Settings of the loop that are this stage's own; null: the method's.</summary>
     public TrainingOptions? Options { get; init; }
 }

@@ -19,6 +19,7 @@ internal static class TrainingStep
         var total = 0.0;
         var terms = new List<(string Name, double Value)>();
         stage.Network.Train();
+        using var recomputation = options.RecomputeBlocks ? new Recomputation() : null;
         for (var part = rank; part < parts; part += size)
         {
             using var scope = new TensorScope();
@@ -29,9 +30,13 @@ internal static class TrainingStep
             var batch = stage.Data.Read(step, items);
             stage.Network.BeginBatch(options.Seed, step, items);
             var loss = stage.Loss(batch);
+            var mean = parts == 1 ? loss.Total : loss.Total * (1.0 / parts);
+            // Gradients that come in several passes are complete after the last: then no sum begins while one goes on.
+            recomputation?.Backward(mean);
             if (part + size >= parts)
                 processes?.BeforeLastBackward();
-            Autograd.Backward(parts == 1 ? loss.Total : loss.Total * (1.0 / parts));
+            if (recomputation is null)
+                Autograd.Backward(mean);
             total += loss.Total.Detach().Item() / parts;
             for (var i = 0; i < (loss.Terms?.Length ?? 0); i++)
             {

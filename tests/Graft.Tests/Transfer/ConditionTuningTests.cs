@@ -1,6 +1,7 @@
 using Graft.Conditions;
 using Graft.Diffusion;
 using Graft.Sampling;
+using Graft.Tests.Conditions;
 using Graft.Tests.Training;
 using Graft.Torch;
 using Graft.Training;
@@ -199,7 +200,7 @@ public class ConditionTuningTests
         var weights = random.Normal(2, [0, 1], [4, 2, 3], DType.Float64);
         using var mode = Autograd.WithGrad();
         var parameters = module.Parameters().ToArray();
-        Autograd.Backward((module.Forward(x) * weights).Sum());
+        Autograd.Backward((module.Forward(x, module.Beside) * weights).Sum());
         var gradients = parameters.Select(p => p.Value.Grad).ToArray();
         using var plain = Autograd.NoGrad();
         foreach (var (parameter, gradient) in parameters.Zip(gradients))
@@ -213,7 +214,7 @@ public class ConditionTuningTests
             {
                 var kept = parameter.Value.Clone();
                 parameter.Value.CopyFrom(kept + (direction * step));
-                var value = (module.Forward(x) * weights).Sum().Item();
+                var value = (module.Forward(x, module.Beside) * weights).Sum().Item();
                 parameter.Value.CopyFrom(kept);
                 return value;
             }
@@ -258,28 +259,13 @@ public class ConditionTuningTests
     private static byte[] Drawn(DiffusionModel model, int count = 1, int batchSize = 64) =>
         [.. Enumerable.Range(0, count).SelectMany(i => model.Sample(count, Sampler.Ddim(4), seed: 1, batchSize: batchSize)[i].ToArray())];
 
-    /// <summary>The first ten pixels are the condition.</summary>
-    private sealed class PixelEncoder : IConditionEncoder
-    {
-        public int Dimension => 10;
-
-        public string Name => "first pixels";
-
-        public string Hash => "f1";
-
-        public Tensor Encode(Tensor images) => images.Flatten(1).Slice(1, 0, Dimension);
-
-        public void Dispose()
-        {
-            // Nothing is held.
-        }
-    }
-
     private sealed class Recorder : Graft.Networks.UNet2DParts.IBlockSuffix
     {
         public bool? RequiresGrad { get; private set; }
 
-        public Tensor Forward(Tensor x)
+        public Tensor? Beside => null;
+
+        public Tensor Forward(Tensor x, Tensor? beside)
         {
             RequiresGrad = x.RequiresGrad;
             return x * 1.0;

@@ -38,12 +38,14 @@ internal sealed class RotaryLayer : Module
     }
 
     /// <summary>Tokens [N, L, C], same shape out.</summary>
-    internal Tensor Forward(Tensor x) => TensorScope.Of(() =>
+    internal Tensor Forward(Tensor x) => Recomputation.Of(given => TensorScope.Of(() => Compute(given[0])), x);
+
+    private Tensor Compute(Tensor x)
     {
         using var region = OperatorProfile.Region(this);
         var h = x + Attended(_norm1.Forward(x));
         return h + _narrow.Forward(Functional.Silu(_widen.Forward(_norm2.Forward(h))));
-    });
+    }
 
     /// <summary>Each pair (a, b) = (x_i, x_{i + d/2}) turned by l·base^(−2i/d) at position l.</summary>
     /// <param name="x">[..., d, L].</param>

@@ -23,7 +23,7 @@ internal sealed class SequenceDownLevel : Module
             skips.Push(x = resnet.Forward(x, time));
         if (_downsample is null)
             return x;
-        skips.Push(x = _downsample.Forward(x));
+        skips.Push(x = Recomputation.Of(given => _downsample.Forward(given[0]), x));
         return x;
     }
 }
@@ -85,8 +85,8 @@ internal sealed class SequenceUpLevel : Module
     {
         using var region = OperatorProfile.Region(this);
         foreach (var resnet in _resnets)
-            x = resnet.Forward(Tensor.Cat([x, skips.Pop()], 1), time);
-        return _upsample is null ? x : _upsample.Forward(Doubled(x));
+            x = resnet.Forward(x, time, skips.Pop());
+        return _upsample is null ? x : Recomputation.Of(given => _upsample.Forward(Doubled(given[0])), x);
     }
 
     /// <summary>Every position twice, [N, C, L] to [N, C, 2L].</summary>
@@ -119,8 +119,13 @@ internal sealed class SequenceResnet : Module
 
     /// <param name="x">[N, in, L].</param>
     /// <param name="time">SiLU of the embedding of step and labels, [N, D].</param>
+    /// <param name="skip">More channels of the input.</param>
     /// <returns>[N, out, L].</returns>
-    internal Tensor Forward(Tensor x, Tensor time) => TensorScope.Of(() =>
+    internal Tensor Forward(Tensor x, Tensor time, Tensor? skip = null) => skip is null
+        ? Recomputation.Of(given => Compute(given[0], given[1]), x, time)
+        : Recomputation.Of(given => TensorScope.Of(() => Compute(Tensor.Cat([given[0], given[2]], 1), given[1])), x, time, skip);
+
+    private Tensor Compute(Tensor x, Tensor time) => TensorScope.Of(() =>
     {
         using var region = OperatorProfile.Region(this);
         var h = _conv1.Forward(Functional.Silu(_norm1.Forward(x)));

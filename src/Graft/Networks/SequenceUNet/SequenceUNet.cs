@@ -55,12 +55,9 @@ public sealed class SequenceUNet : DenoisingNetwork
         ArgumentNullException.ThrowIfNull(t);
         if (x.Dims != 3 || x.Size(1) != Options.InChannels || x.Size(2) % Options.Shortening != 0)
             throw new InputException($"The network takes recordings [N, {Options.InChannels}, a multiple of {Options.Shortening}]: these are {x}.");
-        var time = _time.Forward(PositionalEmbedding.Of(t, Options.BlockOutChannels[0], cosineFirst: true, shift: 0).To(x.Type));
-        if (_labels is not null)
-            time += _labels.OfLabels(condition?.ClassLabels ?? throw new InputException("The network is conditioned on labels: give some (none at all is a row of zeros)."), x.Type);
-        time = Functional.Silu(time);
-
-        var h = _in.Forward(Folded(x));
+        var type = x.Type;
+        var time = Recomputation.Of(given => TimeOf(given[0], condition, type), t);
+        var h = Recomputation.Of(given => _in.Forward(Folded(given[0])), x);
         var skips = new Stack<Tensor>([h]);
         foreach (var level in _down)
             h = level.Forward(h, time, skips);
@@ -68,6 +65,15 @@ public sealed class SequenceUNet : DenoisingNetwork
         foreach (var level in _up)
             h = level.Forward(h, time, skips);
         return Unfolded(_out.Forward(Functional.Silu(_norm.Forward(h))));
+    }
+
+    /// <summary>SiLU of the embedding of step and labels, [N, D].</summary>
+    private Tensor TimeOf(Tensor t, Condition? condition, DType type)
+    {
+        var time = _time.Forward(PositionalEmbedding.Of(t, Options.BlockOutChannels[0], cosineFirst: true, shift: 0).To(type));
+        if (_labels is not null)
+            time += _labels.OfLabels(condition?.ClassLabels ?? throw new InputException("The network is conditioned on labels: give some (none at all is a row of zeros)."), type);
+        return Functional.Silu(time);
     }
 
     /// <summary>[N, C, L] to [N, C·p, L/p]: the samples of a patch become channels.</summary>

@@ -17,6 +17,9 @@ internal sealed class S4Kernel : Module
     /// <summary>Bytes that a kernel on its own may keep in training.</summary>
     internal const long Room = 1L << 29;
 
+    /// <summary>Complex numbers of one tensor on the way to the samples: 2 MiB in single precision.</summary>
+    private const long NumbersTogether = 1L << 18;
+
     private const double SmallestStep = 0.001;
     private const double LargestStep = 0.1;
     private static readonly string[] FixedNames = ["omega", "z", "log_dt", "B", "P", "w", "Q"];
@@ -70,10 +73,15 @@ internal sealed class S4Kernel : Module
         if (SamplesFit)
         {
             var pairs = _c.Reshape(_c.Size(0), _c.Size(1), -1).Transpose(0, 1);
-            return Functional.BatchMatMul(pairs, Samples().Slice(2, 0, length)).Transpose(0, 1);
+            return Products().Transpose(0, 1);
+
+            // Where the samples are for this once, some channels of them at a time.
+            Tensor Products() => IsTrained || _samples.Holds(FixedVersions())
+                ? Functional.BatchMatMul(pairs, Samples().Slice(2, 0, length))
+                : Grouped((first, end) => Functional.BatchMatMul(pairs.Slice(0, first, end), SamplesOf(first, end).Slice(2, 0, length)));
         }
 
-        var (own, conjugate) = Responses();
+        var (own, conjugate) = Responses(0, _w.Size(0));
         var c = ComplexTensor.Of(_c).Permute(1, 0, 2);
         var spectrum = c.MatMul(own) + ComplexTensor.Conjugate(c).MatMul(conjugate);
         return Fourier.Inverse(spectrum, Length).Slice(2, 0, length).Permute(1, 0, 2);
@@ -199,26 +207,42 @@ internal sealed class S4Kernel : Module
     /// What one unit of each number of C adds to the kernel, [H, N, L], real and imaginary parts in turns. Kept for the next step
     /// where C is trained.
     /// </summary>
-    private Tensor Samples()
-    {
-        var versions = FixedVersions();
-        return IsTrained || _samples.Holds(versions) ? _samples.Get(versions, Make) : Make();
+    private Tensor Samples() => _samples.Get(FixedVersions(), () => Grouped(SamplesOf));
 
-        Tensor Make()
+    /// <summary>Some channels' samples, from <paramref name="first"/> to below <paramref name="end"/>.</summary>
+    private Tensor SamplesOf(long first, long end)
+    {
+        using var mode = Autograd.NoGrad();
+        return TensorScope.Of(() =>
         {
-            using var mode = Autograd.NoGrad();
-            var (own, conjugate) = Responses();
+            var (own, conjugate) = Responses(first, end);
             var imaginary = Tensor.From([Complex.ImaginaryOne], 1).To(own.Type).To(own.Device);
             var both = Tensor.Stack([own + conjugate, (own - conjugate) * imaginary], 2);
             return Fourier.Inverse(both, Length).Reshape(own.Size(0), -1, Length);
+        });
+    }
+
+    /// <summary>Rows that are computed some channels at a time: on the way to them stand complex numbers several times over.</summary>
+    private Tensor Grouped(Func<long, long, Tensor> rows)
+    {
+        var channels = _w.Size(0);
+        var together = Math.Max(1, NumbersTogether / (_w.Size(1) * ((Length / 2) + 1)));
+        var groups = new List<Tensor>();
+        for (long first = 0; first < channels; first += together)
+        {
+            var from = first;
+            groups.Add(TensorScope.Of(() => rows(from, Math.Min(from + together, channels))));
         }
+
+        return Tensor.Cat([.. groups]);
     }
 
     /// <summary>
-    /// What one unit of C (and of its conjugate) adds to the spectrum, complex [H, N/2, L/2 + 1] each. The terms are multiplied out by
+    /// What one unit of C (and of its conjugate) adds to the spectrum, complex [channels, N/2, L/2 + 1] each, of the channels from
+    /// <paramref name="first"/> to below <paramref name="end"/>. The terms are multiplied out by
     /// 1 + ω, which vanishes at ω = −1, so that nothing is divided by it.
     /// </summary>
-    private (Tensor Own, Tensor Conjugate) Responses()
+    private (Tensor Own, Tensor Conjugate) Responses(long first, long end)
     {
         using var mode = Autograd.NoGrad();
         var (doubled, s) = (new Complex[(Length / 2) + 1], new Complex[(Length / 2) + 1]);
@@ -231,7 +255,7 @@ internal sealed class S4Kernel : Module
         var type = _c.Type == DType.Float64 ? DType.Complex128 : DType.Complex64;
         var nodes = Tensor.From(doubled, doubled.Length).To(type).To(_c.Device);
         var sums = Tensor.From(s, s.Length).To(type).To(_c.Device);
-        var step = _logStep.Exp().Reshape(-1, 1, 1);
+        var step = _logStep.Slice(0, first, end).Exp().Reshape(-1, 1, 1);
         var (b, p, q) = (Column(_b), Column(_p), Column(_q));
         var w = Column(_w) * step;
         var own = step / (nodes - (w * sums));
@@ -242,7 +266,7 @@ internal sealed class S4Kernel : Module
 
         Tensor Total(Tensor values) => ((values * own) + (ComplexTensor.Conjugate(values) * conjugate)).Sum([1], keepDims: true);
 
-        // [1, H, n, 2] or [H, n, 2] to [H, n, 1].
-        static Tensor Column(Tensor pairs) => ComplexTensor.Of(pairs).Reshape(pairs.Size(-3), pairs.Size(-2), 1);
+        // [1, H, n, 2] or [H, n, 2] to [channels, n, 1].
+        Tensor Column(Tensor pairs) => ComplexTensor.Of(pairs).Reshape(pairs.Size(-3), pairs.Size(-2), 1).Slice(0, first, end);
     }
 }

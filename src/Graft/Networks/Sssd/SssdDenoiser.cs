@@ -50,18 +50,37 @@ public sealed class SssdDenoiser : DenoisingNetwork
     {
         ArgumentNullException.ThrowIfNull(x);
         ArgumentNullException.ThrowIfNull(t);
-        var label = _labels?.OfLabels(condition?.ClassLabels ?? throw new InputException("The network is conditioned on labels: give some (none at all is a row of zeros)."), x.Type);
-        var step = PositionalEmbedding.Of(t, Options.DiffusionStepEmbedDimIn, cosineFirst: false, shift: 1).To(x.Type);
-        step = Functional.Silu(_step2.Forward(Functional.Silu(_step1.Forward(step))));
+        var type = x.Type;
+        var label = _labels is null ? null : Recomputation.Of(
+            _ => _labels.OfLabels(condition?.ClassLabels ?? throw new InputException("The network is conditioned on labels: give some (none at all is a row of zeros)."), type));
+        var step = Recomputation.Of(given => StepOf(given[0], type), t);
         var h = Functional.Relu(_in.Forward(x));
         Tensor? sum = null;
         foreach (var block in _blocks)
         {
-            (h, var skip) = block.Forward(h, step, label);
-            sum = sum is null ? skip : sum + skip;
+            // What is used up goes at once; what gradients need of it, their operators hold.
+            var (next, skip) = block.Forward(h, step, label);
+            h.Dispose();
+            h = next;
+            if (sum is null)
+            {
+                sum = skip;
+                continue;
+            }
+
+            var before = sum;
+            sum = before + skip;
+            before.Dispose();
+            skip.Dispose();
         }
 
-        return _out.Forward(Functional.Relu(_mixed.Forward(sum! * Math.Sqrt(1.0 / _blocks.Count))));
+        return TensorScope.Of(() => _out.Forward(Functional.Relu(_mixed.Forward(sum! * Math.Sqrt(1.0 / _blocks.Count)))));
+    }
+
+    private Tensor StepOf(Tensor t, DType type)
+    {
+        var step = PositionalEmbedding.Of(t, Options.DiffusionStepEmbedDimIn, cosineFirst: false, shift: 1).To(type);
+        return Functional.Silu(_step2.Forward(Functional.Silu(_step1.Forward(step))));
     }
 
     /// <summary>The S4 layers' kernels, by the names of the modules that hold them.</summary>

@@ -61,7 +61,7 @@ internal sealed class S4Layer : Module
 
     internal Tensor Forward(Tensor x) => TensorScope.Of(() =>
     {
-        var y = _s4.Forward(x) + x;
+        var y = TensorScope.Of(() => _s4.Forward(x) + x);
         return _norm is null ? y : _norm.Forward(y.Transpose(1, 2)).Transpose(1, 2).Contiguous(); // what follows is faster in row-major order
     });
 }
@@ -92,15 +92,20 @@ internal sealed class SssdBlock : Module
     /// <summary>x [N, C, L] to the next block's, and to what goes past all others.</summary>
     internal (Tensor Next, Tensor Skip) Forward(Tensor x, Tensor step, Tensor? label)
     {
+        var both = Recomputation.Of(given => Compute(given[0], given[1], label is null ? null : given[2]), label is null ? [x, step] : [x, step, label]);
+        return (both[0], both[1]);
+    }
+
+    private Tensor[] Compute(Tensor x, Tensor step, Tensor? label)
+    {
         using var region = OperatorProfile.Region(this);
         using var scope = new TensorScope();
-        var h = _conv.Forward(x + _step.Forward(step).Unsqueeze(2));
-        h = _first.Forward(h);
-        if (_label is not null)
-            h += _label.Forward(label!).Unsqueeze(2);
-        h = _second.Forward(h);
-        var halves = h.Chunk(2, 1);
-        var gated = Functional.Tanh(halves[0]) * Functional.Sigmoid(halves[1]);
-        return (((x + _residual.Forward(gated)) * Math.Sqrt(0.5)).MoveToOuter(), _skip.Forward(gated).MoveToOuter());
+        var gated = TensorScope.Of(() =>
+        {
+            var h = TensorScope.Of(() => _first.Forward(_conv.Forward(x + _step.Forward(step).Unsqueeze(2))));
+            var halves = TensorScope.Of(() => _second.Forward(_label is null ? h : h + _label.Forward(label!).Unsqueeze(2))).Chunk(2, 1);
+            return Functional.Tanh(halves[0]) * Functional.Sigmoid(halves[1]);
+        });
+        return [((x + _residual.Forward(gated)) * Math.Sqrt(0.5)).MoveToOuter(), _skip.Forward(gated).MoveToOuter()];
     }
 }

@@ -92,12 +92,10 @@ internal sealed class SpatialTransformer : FeatureAttention
     /// <summary>One of the same shape; its parameters are zero.</summary>
     internal SpatialTransformer CreateSame() => _same();
 
-    /// <summary>[N, C, H, W], same shape out.</summary>
-    /// <param name="x">A feature map.</param>
-    /// <param name="context">[N, M, D]; null: none.</param>
-    internal override Tensor Forward(Tensor x, Tensor? context) => TensorScope.Of(() => (Replacement ?? this).Compute(x, context));
+    /// <inheritdoc/>
+    private protected override Tensor Compute(Tensor x, Tensor? context) => (Replacement ?? this).Own(x, context);
 
-    private Tensor Compute(Tensor x, Tensor? context)
+    private Tensor Own(Tensor x, Tensor? context)
     {
         long n = x.Size(0), channels = x.Size(1), height = x.Size(2), width = x.Size(3);
         var tokens = _in.Forward(_norm.Forward(x)).Flatten(2).Transpose(1, 2).Contiguous();

@@ -48,7 +48,7 @@ internal sealed class DownLevel : Module
 
         if (skips.AreMade || (_downsample is null && _resnetDownsample is null))
             return x;
-        x = _downsample?.Forward(x) ?? _resnetDownsample!.Forward(x, time);
+        x = _resnetDownsample?.Forward(x, time) ?? Recomputation.Of(given => _downsample!.Forward(given[0]), x);
         skips.Push(x);
         return x;
     }
@@ -127,14 +127,14 @@ internal sealed class UpLevel : Module
             if (skips.Take(x) is not { } skip)
                 continue;
             computed = true;
-            x = TensorScope.Of(() => resnet.Forward(Tensor.Cat([below, skip], 1), time));
+            x = resnet.Forward(below, time, skip);
             below.Dispose();
             skip.Dispose();
             if (_attentions.Count > 0)
                 x = Next(x, h => _attentions[j].Forward(h, context));
         }
 
-        return !computed ? x : Next(x, h => _upsample?.Forward(h) ?? _resnetUpsample?.Forward(h, time) ?? h);
+        return !computed ? x : Next(x, h => _resnetUpsample?.Forward(h, time) ?? (_upsample is null ? h : Recomputation.Of(given => _upsample.Forward(given[0]), h)));
 
         static Tensor Next(Tensor x, Func<Tensor, Tensor> layer)
         {

@@ -6,10 +6,14 @@ namespace Graft.Networks.UNet2DParts;
 /// <summary>What attends in a U-Net: positions to each other, or also to a context.</summary>
 internal abstract class FeatureAttention : Module
 {
-    /// <summary>[N, C, H, W], same shape out.</summary>
+    /// <summary>[N, C, H, W], same shape out. In a scope of its own, as the residual block.</summary>
     /// <param name="x">A feature map.</param>
     /// <param name="context">[N, M, D] for networks that take one; others look away.</param>
-    internal abstract Tensor Forward(Tensor x, Tensor? context);
+    internal Tensor Forward(Tensor x, Tensor? context) => context is null
+        ? Recomputation.Of(given => TensorScope.Of(() => Compute(given[0], null)), x)
+        : Recomputation.Of(given => TensorScope.Of(() => Compute(given[0], given[1])), x, context);
+
+    private protected abstract Tensor Compute(Tensor x, Tensor? context);
 
     /// <summary>A level's attention.</summary>
     /// <param name="options">With <see cref="UNet2DOptions.CrossAttentionDim"/> it is a spatial transformer.</param>

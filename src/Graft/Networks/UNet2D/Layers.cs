@@ -109,9 +109,13 @@ internal interface IBlockBranch
 /// <summary>Something behind a residual block that stays frozen: it takes the block's output.</summary>
 internal interface IBlockSuffix
 {
+    /// <summary>What it looks at beside the block's output in this pass, as a condition; null: nothing.</summary>
+    Tensor? Beside { get; }
+
     /// <summary>What goes on in place of the block's output, of its shape.</summary>
     /// <param name="x">The block's output, [N, C, H, W].</param>
-    Tensor Forward(Tensor x);
+    /// <param name="beside">What <see cref="Beside"/> was when the pass began.</param>
+    Tensor Forward(Tensor x, Tensor? beside);
 }
 
 /// <summary><c>ResnetBlock2D</c>.</summary>
@@ -162,13 +166,23 @@ internal sealed class ResnetBlock : Module
     internal bool KeepsResolution => _resampling == Resampling.None;
 
     /// <summary>In a scope of its own: what gradients do not need is freed at once, not at the end of the pass.</summary>
-    internal Tensor Forward(Tensor x, Tensor timeEmbedding)
+    /// <param name="x">[N, C, H, W].</param>
+    /// <param name="timeEmbedding">[N, D].</param>
+    /// <param name="skip">More channels of the input, [N, C', H, W].</param>
+    internal Tensor Forward(Tensor x, Tensor timeEmbedding, Tensor? skip = null)
     {
-        return TensorScope.Of(() =>
-        {
-            var y = TensorScope.Of(() => Side is null ? Compute(x, timeEmbedding) : Compute(x, timeEmbedding) + Side.Forward(x, timeEmbedding));
-            return After is null ? y : After.Forward(y);
-        });
+        var beside = After?.Beside;
+        return Recomputation.Of(
+            given => TensorScope.Of(() =>
+            {
+                var time = given[1];
+                var whole = skip is null ? given[0] : Tensor.Cat([given[0], given[2]], 1);
+                var y = TensorScope.Of(() => Side is null ? Compute(whole, time) : Compute(whole, time) + Side.Forward(whole, time));
+                return After is null ? y : After.Forward(y, beside is null ? null : given[^1]);
+            }),
+            [x, timeEmbedding, .. Given(skip), .. Given(beside)]);
+
+        static Tensor[] Given(Tensor? tensor) => tensor is null ? [] : [tensor];
     }
 
     private Tensor Compute(Tensor x, Tensor timeEmbedding)
@@ -246,8 +260,8 @@ internal sealed class SpatialAttention : FeatureAttention
         _output = Add("to_out.0", new Linear(channels, channels));
     }
 
-    /// <summary>In a scope of its own, as the residual block.</summary>
-    internal override Tensor Forward(Tensor x, Tensor? context) => TensorScope.Of(() => Compute(x));
+    /// <inheritdoc/>
+    private protected override Tensor Compute(Tensor x, Tensor? context) => Compute(x);
 
     private Tensor Compute(Tensor x)
     {

@@ -105,14 +105,13 @@ public sealed class UNet2D : DenoisingNetwork
     {
         if (Options.CenterInputSample)
             x = (x * 2.0) - 1.0;
-        var time = _timeEmbedding.Forward(EmbedTime(t).To(x.Type));
-        var context = ContextOf(condition, x);
-        if (Options.IsClassConditional && !Options.ClassesAreContext)
-            time += EmbedClass(condition?.ClassLabels ?? throw new InputException("The network is class-conditional: give class labels."));
+        var type = x.Type;
+        var time = Recomputation.Of(given => TimeOf(given[0], condition, type), t);
+        var context = Options.CrossAttentionDim is null ? null : Recomputation.Of(given => ContextOf(condition, given[0]), x);
 
         Deep?.Begin();
         var skips = new Skips(Deep, Connections);
-        var h = _convIn.Forward(x);
+        var h = Recomputation.Of(given => _convIn.Forward(given[0]), x);
         skips.Push(h);
         foreach (var level in _down)
             h = level.Forward(h, time, skips, context);
@@ -124,11 +123,19 @@ public sealed class UNet2D : DenoisingNetwork
         return Options.TimeEmbeddingType == "fourier" ? h / t.To(h.Type).Reshape(-1, 1, 1, 1) : h;
     }
 
-    /// <summary>The tokens that attention looks at, [N, M, D]: those that are given, else one that stands for the class; null: it looks at none.</summary>
-    private Tensor? ContextOf(Condition? condition, Tensor x)
+    /// <summary>What tells the residual blocks of t, and of the class, [N, D].</summary>
+    private Tensor TimeOf(Tensor t, Condition? condition, DType type)
     {
-        if (Options.CrossAttentionDim is not { } width)
-            return null;
+        var time = _timeEmbedding.Forward(EmbedTime(t).To(type));
+        return Options.IsClassConditional && !Options.ClassesAreContext
+            ? time + EmbedClass(condition?.ClassLabels ?? throw new InputException("The network is class-conditional: give class labels."))
+            : time;
+    }
+
+    /// <summary>The tokens that attention looks at, [N, M, D]: those that are given, else one that stands for the class.</summary>
+    private Tensor ContextOf(Condition? condition, Tensor x)
+    {
+        var width = Options.CrossAttentionDim!.Value;
         var given = condition?.Embedding ?? (Options.ClassesAreContext
             ? ((Embedding)_classEmbedding!).Forward(condition?.ClassLabels ?? throw new InputException("The network is class-conditional: give class labels, or an embedding in their place."))
             : throw new InputException($"The network attends to a context: give an embedding of width {width}."));

@@ -15,7 +15,10 @@ internal sealed class CurrentCondition
 internal abstract class AnlModule : Module, IBlockSuffix
 {
     /// <inheritdoc/>
-    public abstract Tensor Forward(Tensor x);
+    public abstract Tensor? Beside { get; }
+
+    /// <inheritdoc/>
+    public abstract Tensor Forward(Tensor x, Tensor? beside);
 
     /// <summary>The first pass computes what the frozen network does.</summary>
     internal abstract void ClearOutput();
@@ -37,7 +40,10 @@ internal sealed class FullAnlModule : AnlModule
     }
 
     /// <inheritdoc/>
-    public override Tensor Forward(Tensor x) => _transformer.Forward(x, _condition.Value?.To(x.Type).Unsqueeze(1));
+    public override Tensor? Beside => _condition.Value;
+
+    /// <inheritdoc/>
+    public override Tensor Forward(Tensor x, Tensor? beside) => _transformer.Forward(x, beside?.To(x.Type).Unsqueeze(1));
 
     /// <inheritdoc/>
     internal override void ClearOutput() => _transformer.ClearOutput();
@@ -71,10 +77,13 @@ internal sealed class LeanAnlModule : AnlModule
     }
 
     /// <inheritdoc/>
-    public override Tensor Forward(Tensor x)
+    public override Tensor? Beside => _value is null ? null : _condition.Value;
+
+    /// <inheritdoc/>
+    public override Tensor Forward(Tensor x, Tensor? beside)
     {
         var h = _norm.Forward(x);
-        if (_value is not null && _condition.Value is { } c)
+        if (_value is not null && beside is { } c)
             h += _output!.Forward(_value.Forward(c.To(x.Type))).Unsqueeze(-1).Unsqueeze(-1);
         return Functional.SiluConv1x1(_in.Forward(h), _out.Weight, _out.Bias, x);
     }
