@@ -41,6 +41,7 @@ internal sealed class Contestant : IDisposable
             start.Environment["OPENBLAS_CORETYPE"] = core;
         // TensorFloat-32 is switched where both sides see it: by the environment that NVIDIA's libraries and libtorch read.
         start.Environment[tensorFloat ? "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE" : "NVIDIA_TF32_OVERRIDE"] = tensorFloat ? "1" : "0";
+        start.Environment["GRAFT_TF32"] = tensorFloat ? "1" : "0";
         _process = Process.Start(start) ?? throw new InputException($"{entry.Program} could not be started.");
         Version = Read().GetProperty("version").GetString()!;
     }

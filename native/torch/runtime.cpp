@@ -55,6 +55,21 @@ int32_t graft_get_threads(void) {
     return graft::guarded([]() -> int32_t { return at::get_num_threads(); }, -1);
 }
 
+int32_t graft_allow_tf32(int32_t allowed) {
+    return graft::guarded(
+        [&] {
+            at::globalContext().setAllowTF32CuBLAS(allowed != 0);
+            at::globalContext().setAllowTF32CuDNN(allowed != 0);
+            return 0;
+        },
+        -1);
+}
+
+int32_t graft_tf32_allowed(void) {
+    return graft::guarded(
+        []() -> int32_t { return (at::globalContext().allowTF32CuBLAS() ? 1 : 0) + (at::globalContext().allowTF32CuDNN() ? 2 : 0); }, -1);
+}
+
 int32_t graft_device_count(int32_t device_type) {
     return graft::guarded(
         [&]() -> int32_t {

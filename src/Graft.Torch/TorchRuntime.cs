@@ -35,6 +35,12 @@ public static class TorchRuntime
         }
     }
 
+    /// <summary>
+    /// Whether GPUs may round the factors of products and convolutions to TensorFloat-32 (10 bits of mantissa in place of 23): the environment
+    /// variable <c>GRAFT_TF32</c> is 1. Without it they compute in float32, convolutions too, for which libtorch's own default is TensorFloat-32.
+    /// </summary>
+    public static bool TensorFloat32 { get; } = Environment.GetEnvironmentVariable("GRAFT_TF32") == "1";
+
     /// <summary>For loops outside of libtorch: as many threads as operators use, and no more.</summary>
     /// <param name="cancellationToken">Stops the loop.</param>
     public static ParallelOptions Parallelism(CancellationToken cancellationToken = default) =>
@@ -137,6 +143,7 @@ public static class TorchRuntime
                 {
                     NativeLoader.Prepare(_threads);
                     _ = NativeMethods.graft_set_threads(_threads);
+                    _ = NativeMethods.graft_allow_tf32(TensorFloat32 ? 1 : 0);
                     _workerId = Environment.CurrentManagedThreadId;
                 }
                 catch (Exception e)

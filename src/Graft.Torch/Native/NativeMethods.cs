@@ -24,6 +24,12 @@ internal static unsafe partial class NativeMethods
     internal static partial int graft_get_threads();
 
     [LibraryImport(Library)]
+    internal static partial int graft_allow_tf32(int allowed);
+
+    [LibraryImport(Library)]
+    internal static partial int graft_tf32_allowed();
+
+    [LibraryImport(Library)]
     internal static partial int graft_device_count(int deviceType);
 
     [LibraryImport(Library)]

@@ -20,6 +20,7 @@ internal static class SystemChecks
         yield return Processor();
         yield return TemporaryFolder();
         yield return ThreadVariable();
+        yield return TensorFloatVariable();
         yield return LibtorchVariable();
     }
 
@@ -61,6 +62,13 @@ internal static class SystemChecks
         null => Finding.Ok("GRAFT_THREADS", "not set: all processors are used"),
         var text when int.TryParse(text, out var threads) && threads > 0 => Finding.Ok("GRAFT_THREADS", text),
         var text => Finding.Warn("GRAFT_THREADS", $"'{text}', which is ignored", "Set it to a whole number above 0, or unset it."),
+    };
+
+    private static Finding TensorFloatVariable() => Environment.GetEnvironmentVariable("GRAFT_TF32") switch
+    {
+        null or "" or "0" => Finding.Ok("GRAFT_TF32", "not set: GPUs compute in float32"),
+        "1" => Finding.Ok("GRAFT_TF32", "1: GPUs may round factors to TensorFloat-32"),
+        var text => Finding.Warn("GRAFT_TF32", $"'{text}', which is ignored", "Set it to 1 to allow TensorFloat-32 on GPUs, or unset it."),
     };
 
     private static Finding LibtorchVariable() => Environment.GetEnvironmentVariable("LIBTORCH") switch

@@ -1,4 +1,5 @@
 using Graft.Torch;
+using Graft.Torch.Native;
 
 namespace Graft.Tests;
 
@@ -16,6 +17,22 @@ public class TorchRuntimeTests
             Should.Throw<InvalidOperationException>(use).Message.ShouldBe(sentence);
         TorchRuntime.Run(x.Dispose);
     }
+
+    /// <summary>libtorch by itself allows TensorFloat-32 in convolutions.</summary>
+    [Fact]
+    public void GPUs_compute_in_float32_unless_they_are_told() => TorchRuntime.Run(() =>
+    {
+        NativeMethods.graft_tf32_allowed().ShouldBe(TorchRuntime.TensorFloat32 ? 3 : 0);
+        try
+        {
+            NativeMethods.graft_allow_tf32(1).ShouldBe(0);
+            NativeMethods.graft_tf32_allowed().ShouldBe(3);
+        }
+        finally
+        {
+            _ = NativeMethods.graft_allow_tf32(TorchRuntime.TensorFloat32 ? 1 : 0);
+        }
+    });
 
     [Fact]
     public void Exceptions_come_back_with_their_stack()
