@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Graft.Conditions;
 using Graft.Diffusion;
 using Graft.Sampling;
@@ -120,6 +121,24 @@ public class ConditionTuningTests
         // What is drawn depends on the condition, and item by item on nothing else.
         model.Sample(3, Sampler.Ddim(2), seed: 1, batchSize: 1)[2].ToArray().ShouldBe(all[2].ToArray());
         some[0].ToArray().ShouldNotBe(all[0].ToArray());
+    }
+
+    [Fact]
+    public void Held_out_pictures_are_judged_by_and_never_drawn_from()
+    {
+        using var encoder = new PixelEncoder();
+        using var source = TinyRun.Model();
+        using var temporary = new TemporaryFolder();
+        var folder = temporary["run"];
+        using var model = new ConditionTuning
+        {
+            ConditionEncoder = encoder, Training = TinyRun.Options(300) with { HeldOut = 0.34, ValidateEvery = 1, ValidationDraws = 8, Patience = 3, LearningRate = 0.02, EmaDecay = 0 },
+        }.Adapt(source, new TinyPictures(), new TrainingRun { Folder = folder });
+        model.Conditions!.Names.Count.ShouldBe(4);
+        model.Conditions.Names.Distinct().Count().ShouldBe(4);
+        var validations = File.ReadLines(Path.Combine(folder, "log.jsonl")).Select(line => (double)JsonNode.Parse(line)!["validation"]!).ToList();
+        validations.Count.ShouldBeInRange(4, 299); // noise is not learnt: the run ends three looks after its best
+        validations.Min().ShouldBe(validations[^4]);
     }
 
     [Fact]
