@@ -149,7 +149,7 @@ public static class Planner
         if (parts > 1)
             reasons.Add($"accumulation {parts}: {batch} pictures together would not fit into {Percent(MemoryShare)} of the memory.{(pairwise ? $" {method.Name} then compares {batch / parts} pictures with each other, which is not what was measured." : "")}");
         if (memory.Total > most)
-            warnings.Add("It may not fit into this machine's memory, however the batch is split: take a smaller source, or another machine.");
+            warnings.Add("It may not fit into this machine's memory, however the batch is split: set training.recompute_blocks, which keeps less than is counted here, or take a smaller source or another machine.");
         method = method with { Training = method.Training with { Accumulation = parts } };
 
         MemoryEstimate Estimate(int together) => MemoryEstimate.Of(request.Source.Cost, trained, together, pairwise, request.OwnConvolutions && request.Source.Cost.FitsOwnConvolutions);
