@@ -17,7 +17,7 @@ public abstract class Module : IDisposable
     private readonly List<(string Name, Module Child)> _children = [];
     private readonly List<NamedTensor> _parameters = [];
 
-    /// <summary>Whether this is a training pass (it matters to drop-out only).</summary>
+    /// <summary>Whether this is a training pass (it matters to drop-out and to batch norms).</summary>
     public bool IsTraining { get; private set; }
 
     /// <summary>Children with their dotted names.</summary>

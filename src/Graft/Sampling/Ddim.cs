@@ -25,19 +25,11 @@ public sealed record DdimSampler : Sampler
     public override string Name => SamplerName;
 
     /// <inheritdoc/>
-    public override Tensor Sample(
-        IDenoiser denoiser,
-        NoiseSchedule schedule,
-        Tensor xT,
-        StepNoise noise,
-        Condition? condition = null,
-        Action<SamplingStep>? onStep = null,
-        CancellationToken cancellationToken = default)
+    protected override Tensor Run(SamplingTask task)
     {
-        ArgumentNullException.ThrowIfNull(noise);
+        var schedule = task.Schedule;
         var plan = SamplingLoop.Plan(this, schedule);
-        var task = new SamplingLoop.Task(this, denoiser, schedule, xT, condition, onStep, cancellationToken);
-        return SamplingLoop.Run(task, [.. plan.Select(p => p.From)], null, Update);
+        return SamplingLoop.Run(this, task, [.. plan.Select(p => p.From)], null, Update);
 
         Tensor Update(SamplingLoop.Context step)
         {
@@ -52,7 +44,7 @@ public sealed record DdimSampler : Sampler
             var sigma = Eta * Math.Sqrt((1 - then) / (1 - now) * (1 - (now / then))); // eq. 16
             var direction = Math.Sqrt(Math.Max(0, 1 - then - (sigma * sigma)));
             var next = (Math.Sqrt(then) * original) + (direction * predicted); // eq. 12
-            return sigma > 0 ? next + (sigma * noise(step.Index, x.Shape).To(x.Type).To(x.Device)) : next;
+            return sigma > 0 ? next + (sigma * task.NoiseFor(step.Index, x)) : next;
         }
     }
 }

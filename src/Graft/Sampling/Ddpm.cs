@@ -19,19 +19,11 @@ public sealed record DdpmSampler : Sampler
     public override string Name => SamplerName;
 
     /// <inheritdoc/>
-    public override Tensor Sample(
-        IDenoiser denoiser,
-        NoiseSchedule schedule,
-        Tensor xT,
-        StepNoise noise,
-        Condition? condition = null,
-        Action<SamplingStep>? onStep = null,
-        CancellationToken cancellationToken = default)
+    protected override Tensor Run(SamplingTask task)
     {
-        ArgumentNullException.ThrowIfNull(noise);
+        var schedule = task.Schedule;
         var plan = SamplingLoop.Plan(this, schedule);
-        var task = new SamplingLoop.Task(this, denoiser, schedule, xT, condition, onStep, cancellationToken);
-        return SamplingLoop.Run(task, [.. plan.Select(p => p.From)], null, Update);
+        return SamplingLoop.Run(this, task, [.. plan.Select(p => p.From)], null, Update);
 
         Tensor Update(SamplingLoop.Context step)
         {
@@ -39,11 +31,11 @@ public sealed record DdpmSampler : Sampler
             var posterior = schedule.Posterior(from, to);
             var mean = (posterior.OriginalCoefficient * step.Original) + (posterior.CurrentCoefficient * step.X); // eq. 7
             if (to < 0)
-                return Guidance is not null && LastVariance(step) is { } last ? mean + (last * Guidance.At(step.X, step.T, condition)) : mean;
+                return Guidance is not null && LastVariance(step) is { } last ? mean + (last * Guidance.At(step.X, step.T, task.Condition)) : mean;
             var logVariance = LogVariance(posterior, step.Output.Variance, schedule.Options);
             if (Guidance is not null)
-                mean += logVariance.Exp() * Guidance.At(step.X, step.T, condition);
-            return mean + ((logVariance * 0.5).Exp() * noise(step.Index, step.X.Shape).To(step.X.Type).To(step.X.Device));
+                mean += logVariance.Exp() * Guidance.At(step.X, step.T, task.Condition);
+            return mean + ((logVariance * 0.5).Exp() * task.NoiseFor(step.Index, step.X));
         }
 
         // The last update adds no noise, and still is guided by the variance that the process has there, as in openai's code.

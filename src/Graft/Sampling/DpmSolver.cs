@@ -87,24 +87,15 @@ public sealed partial record DpmSolverSampler : Sampler
     public override string Name => SamplerName;
 
     /// <inheritdoc/>
-    public override Tensor Sample(
-        IDenoiser denoiser,
-        NoiseSchedule schedule,
-        Tensor xT,
-        StepNoise noise,
-        Condition? condition = null,
-        Action<SamplingStep>? onStep = null,
-        CancellationToken cancellationToken = default)
+    protected override Tensor Run(SamplingTask task)
     {
-        ArgumentNullException.ThrowIfNull(schedule);
-        ArgumentNullException.ThrowIfNull(noise);
+        var schedule = task.Schedule;
         var (timesteps, signals) = Plan(schedule);
         CheckPlan(signals);
         var n = timesteps.Length;
         var clips = (Clipping ?? Clipping.Of(schedule.Options)) != Clipping.None;
         var known = new List<Tensor>(SolverOrder); // outputs of the last updates, newest first: they outlive the update's scope
-        var task = new SamplingLoop.Task(this, denoiser, schedule, xT, condition, onStep, cancellationToken);
-        return SamplingLoop.Run(task, timesteps, UseKarrasSigmas ? signals : null, Update);
+        return SamplingLoop.Run(this, task, timesteps, UseKarrasSigmas ? signals : null, Update);
 
         Tensor Update(SamplingLoop.Context step)
         {
@@ -122,7 +113,7 @@ public sealed partial record DpmSolverSampler : Sampler
             }
 
             if (coefficients.Noise > 0)
-                next += coefficients.Noise * noise(k, step.X.Shape).To(step.X.Type).To(step.X.Device);
+                next += coefficients.Noise * task.NoiseFor(k, step.X);
             if (known.Count == SolverOrder)
             {
                 known[^1].Dispose();

@@ -31,16 +31,9 @@ public sealed record DpmSolverSinglestepSampler : Sampler
     public override string Name => EvenLogSnr ? LogSnrName : SamplerName;
 
     /// <inheritdoc/>
-    public override Tensor Sample(
-        IDenoiser denoiser,
-        NoiseSchedule schedule,
-        Tensor xT,
-        StepNoise noise,
-        Condition? condition = null,
-        Action<SamplingStep>? onStep = null,
-        CancellationToken cancellationToken = default)
+    protected override Tensor Run(SamplingTask task)
     {
-        ArgumentNullException.ThrowIfNull(schedule);
+        var schedule = task.Schedule;
         if (schedule.Process is not { } process)
             throw new InputException($"The sampler {Name} asks the network between training steps, which takes a schedule in continuous time (beta_schedule continuous_vp): take dpm-solver++ for this model.");
         if (Timesteps is not null)
@@ -48,9 +41,8 @@ public sealed record DpmSolverSinglestepSampler : Sampler
         var n = Steps == 0 ? schedule.Count : Steps;
         var times = Times(process, n);
         var clipping = Clipping ?? Clipping.Of(schedule.Options);
-        var task = new SamplingLoop.Task(this, denoiser, schedule, xT, condition, onStep, cancellationToken);
         int[] nearest = [.. times[..^1].Select(t => Math.Clamp((int)Math.Round(t * schedule.Count) - 1, 0, schedule.Count - 1))];
-        return SamplingLoop.Run(task, nearest, [.. times[..^1].Select(process.Signal)], Update, times);
+        return SamplingLoop.Run(this, task, nearest, [.. times[..^1].Select(process.Signal)], Update, times);
 
         Tensor Update(SamplingLoop.Context step)
         {

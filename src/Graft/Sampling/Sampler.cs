@@ -16,6 +16,23 @@ public delegate Tensor StepNoise(int step, ReadOnlySpan<long> shape);
 /// <param name="PredictedOriginal">The clean samples as predicted (and clipped) in it, [N, C, ...].</param>
 public readonly record struct SamplingStep(int Index, int Count, int Timestep, Tensor Sample, Tensor PredictedOriginal);
 
+/// <summary>What a sampling run is over: see <see cref="Sampler.Sample"/>.</summary>
+/// <param name="Denoiser">The model.</param>
+/// <param name="Schedule">The schedule that it was trained with.</param>
+/// <param name="XT">Standard normal noise, [N, C, ...].</param>
+/// <param name="Noise">The noise of each update.</param>
+/// <param name="Condition">What the denoiser is conditioned on.</param>
+/// <param name="OnStep">Called after each update.</param>
+/// <param name="CancellationToken">Looked at before each update.</param>
+public sealed record SamplingTask(
+    IDenoiser Denoiser, NoiseSchedule Schedule, Tensor XT, StepNoise Noise, Condition? Condition, Action<SamplingStep>? OnStep, CancellationToken CancellationToken)
+{
+    /// <summary>The noise of an update of these samples, of their shape and type, where they are.</summary>
+    /// <param name="step">The update, from 0.</param>
+    /// <param name="x">The samples.</param>
+    public Tensor NoiseFor(int step, Tensor x) => Noise(step, x.Shape).To(x.Type).To(x.Device);
+}
+
 /// <summary>A way from noise to samples: a pure function over a denoiser. The noise is the caller's, so equal noise gives equal samples.</summary>
 public abstract record Sampler
 {
@@ -52,14 +69,26 @@ public abstract record Sampler
     /// <returns>Samples, [N, C, ...], in the caller's tensor scope.</returns>
     /// <exception cref="InputException">The steps do not fit the schedule, or the network's output does not fit the samples.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
-    public abstract Tensor Sample(
+    public Tensor Sample(
         IDenoiser denoiser,
         NoiseSchedule schedule,
         Tensor xT,
         StepNoise noise,
         Condition? condition = null,
         Action<SamplingStep>? onStep = null,
-        CancellationToken cancellationToken = default);
+        CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(denoiser);
+        ArgumentNullException.ThrowIfNull(schedule);
+        ArgumentNullException.ThrowIfNull(xT);
+        ArgumentNullException.ThrowIfNull(noise);
+        return Run(new SamplingTask(denoiser, schedule, xT, noise, condition, onStep, cancellationToken));
+    }
+
+    /// <summary>The sampler's equation, over the updates of a run.</summary>
+    /// <param name="task">What <see cref="Sample"/> was given.</param>
+    /// <returns>Samples, [N, C, ...], in the caller's tensor scope.</returns>
+    protected abstract Tensor Run(SamplingTask task);
 
     /// <summary>DDIM (Song et al. 2021).</summary>
     /// <param name="steps">Updates, 1 to T.</param>

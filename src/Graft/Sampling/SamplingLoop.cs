@@ -11,16 +11,6 @@ internal readonly record struct Transition(int From, int To);
 /// <summary>What every sampler shares: which steps, the prediction of each, and memory that stays flat.</summary>
 internal static class SamplingLoop
 {
-    /// <summary>What a run is over.</summary>
-    internal sealed record Task(
-        Sampler Sampler,
-        IDenoiser Denoiser,
-        NoiseSchedule Schedule,
-        Tensor XT,
-        Condition? Condition,
-        Action<SamplingStep>? OnStep,
-        CancellationToken CancellationToken);
-
     /// <summary>An update.</summary>
     /// <param name="Index">The update, from 0.</param>
     /// <param name="X">The samples before it.</param>
@@ -31,17 +21,18 @@ internal static class SamplingLoop
     internal readonly record struct Context(int Index, Tensor X, Tensor T, NoiseLevel Level, NetworkOutput Output, Tensor Original);
 
     /// <summary>Runs the updates from first to last.</summary>
+    /// <param name="sampler">Whose run it is.</param>
     /// <param name="task">Over what.</param>
     /// <param name="timesteps">The training steps that the network is told.</param>
     /// <param name="levels">ᾱ of the samples before each update; null: those of the schedule at <paramref name="timesteps"/>.</param>
     /// <param name="update">The sampler's equation. It may hand tensors to the scope outside, and then must dispose them itself.</param>
     /// <param name="times">The times that the network is told, in continuous time; null: those of <paramref name="timesteps"/>.</param>
     public static Tensor Run(
-        Task task, IReadOnlyList<int> timesteps, IReadOnlyList<double>? levels, Func<Context, Tensor> update, IReadOnlyList<double>? times = null)
+        Sampler sampler, SamplingTask task, IReadOnlyList<int> timesteps, IReadOnlyList<double>? levels, Func<Context, Tensor> update, IReadOnlyList<double>? times = null)
     {
         using var mode = Autograd.NoGrad();
         using var run = new TensorScope();
-        var clipping = task.Sampler.Clipping ?? Clipping.Of(task.Schedule.Options);
+        var clipping = sampler.Clipping ?? Clipping.Of(task.Schedule.Options);
         var x = task.XT;
         for (var k = 0; k < timesteps.Count; k++)
         {
@@ -62,7 +53,7 @@ internal static class SamplingLoop
     }
 
     /// <summary>Asks the denoiser about samples at a level of noise.</summary>
-    public static Context Ask(Task task, Clipping clipping, int index, Tensor x, Tensor t, NoiseLevel level, out Tensor original)
+    public static Context Ask(SamplingTask task, Clipping clipping, int index, Tensor x, Tensor t, NoiseLevel level, out Tensor original)
     {
         var output = NetworkOutput.Split(task.Denoiser.Predict(x, t, task.Condition), x.Size(1));
         original = clipping.Apply(level.Original(task.Schedule.Options.PredictionType, output.Prediction, x));

@@ -24,52 +24,17 @@ internal sealed class OblongConv2d(long inputs, long outputs, long height, long 
     internal Tensor Forward(Tensor x) => Functional.Conv2d(x, Weight, Bias, stride, _padding);
 }
 
-/// <summary>Batch normalisation with stored statistics. Running mean and variance are kept as parameters, so that they load by name.</summary>
-internal sealed class StoredBatchNorm : WeightedModule
-{
-    private readonly double _epsilon;
-    private Tensor _mean;
-    private Tensor _variance;
-
-    internal StoredBatchNorm(long channels, double epsilon)
-        : base([channels], channels)
-    {
-        _epsilon = epsilon;
-        _mean = AddParameter("running_mean", channels);
-        _variance = AddParameter("running_var", channels);
-    }
-
-    internal Tensor Forward(Tensor x) => Functional.BatchNorm(x, Weight, Bias!, _mean, _variance, _epsilon);
-
-    protected override void OnReplaced(Tensor old, Tensor replacement)
-    {
-        base.OnReplaced(old, replacement);
-        if (old == _mean)
-            _mean = replacement;
-        if (old == _variance)
-            _variance = replacement;
-    }
-
-    protected override void Reset(Initialiser initialiser)
-    {
-        Weight.Fill(1);
-        Bias!.Fill(0);
-        _mean.Fill(0);
-        _variance.Fill(1);
-    }
-}
-
 /// <summary>Convolution, batch normalisation, ReLU.</summary>
 internal sealed class ConvNorm : Module
 {
     private const double Epsilon = 1e-3;
     private readonly OblongConv2d _conv;
-    private readonly StoredBatchNorm _norm;
+    private readonly BatchNorm _norm;
 
     internal ConvNorm(long inputs, long outputs, long height, long width, long stride = 1, bool padded = true)
     {
         _conv = Add("conv", new OblongConv2d(inputs, outputs, height, width, stride, padded));
-        _norm = Add("bn", new StoredBatchNorm(outputs, Epsilon));
+        _norm = Add("bn", new BatchNorm(outputs, epsilon: Epsilon));
     }
 
     internal Tensor Forward(Tensor x) => TensorScope.Of(() => Functional.Relu(_norm.Forward(_conv.Forward(x))));

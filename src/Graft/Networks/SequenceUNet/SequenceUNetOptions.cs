@@ -1,23 +1,13 @@
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
-using Graft.Data;
 
 namespace Graft.Networks;
 
 /// <summary><c>config.json</c> of a <see cref="SequenceUNet"/>: keys are these names in snake_case, diffusers' own where its U-Net has them.</summary>
-public sealed record SequenceUNetOptions : DenoiserOptions
+public sealed record SequenceUNetOptions : RecordingDenoiserOptions
 {
     internal const string GraftClass = "GraftSequenceUNet";
-    private const int MaximalWidth = 1 << 13;
     private const int MaximalBlocks = 64;
-    private const int MaximalLength = 1 << 17;
-    private const int MaximalClasses = 100_000;
-
-    /// <summary>Leads.</summary>
-    public int InChannels { get; init; } = 8;
-
-    /// <summary>Samples of each lead, a multiple of <see cref="Shortening"/>.</summary>
-    public int SampleLength { get; init; } = 1000;
 
     /// <summary>Neighbouring samples that go into the network as one position, and come out of one.</summary>
     public int PatchSize { get; init; } = 2;
@@ -46,9 +36,6 @@ public sealed record SequenceUNetOptions : DenoiserOptions
     /// </summary>
     public double RotaryBase { get; init; } = 10_000;
 
-    /// <summary>Labels, of which an item has any number; 0: it takes none.</summary>
-    public int LabelEmbedClasses { get; init; }
-
     /// <summary>How much shorter the middle is than a recording: patches, and a half for every level but the first.</summary>
     [JsonIgnore]
     public int Shortening => PatchSize << (BlockOutChannels.Count - 1);
@@ -61,29 +48,11 @@ public sealed record SequenceUNetOptions : DenoiserOptions
     [JsonIgnore]
     public override string ClassName => GraftClass;
 
-    /// <inheritdoc/>
-    [JsonIgnore]
-    public override bool IsClassConditional => LabelEmbedClasses > 0;
-
-    /// <inheritdoc/>
-    [JsonIgnore]
-    public override long Classes => LabelEmbedClasses;
-
-    /// <inheritdoc/>
-    [JsonIgnore]
-    public override bool TakesLabelSets => LabelEmbedClasses > 0;
-
     /// <summary>Whether every value is equal, the levels' channels one by one.</summary>
     public bool Equals(SequenceUNetOptions? other) => other is not null && JsonNode.DeepEquals(ToJson(), other.ToJson());
 
     /// <inheritdoc/>
     public override int GetHashCode() => HashCode.Combine(InChannels, SampleLength, PatchSize, BlockOutChannels.Count, TransformerLayers);
-
-    /// <inheritdoc/>
-    public override (long Input, long Output) Channels() => (InChannels, InChannels);
-
-    /// <inheritdoc/>
-    public override ItemShape ShapeOf(string origin) => new(InChannels, SampleLength);
 
     /// <inheritdoc/>
     public override DenoisingNetwork Build() => new SequenceUNet(this);

@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
-using Graft.Data;
 
 namespace Graft.Networks;
 
@@ -8,20 +7,14 @@ namespace Graft.Networks;
 /// <c>config.json</c> of an <see cref="SssdDenoiser"/>: keys are these names in snake_case, SSSD-ECG's own where it has them. Defaults are
 /// the published model's.
 /// </summary>
-public sealed record SssdDenoiserOptions : DenoiserOptions
+public sealed record SssdDenoiserOptions : RecordingDenoiserOptions
 {
     internal const string GraftClass = "GraftSssdDenoiser";
-    private const int MaximalWidth = 1 << 13;
     private const int MaximalBlocks = 256;
-    private const int MaximalLength = 1 << 17;
     private const int MaximalStates = 512;
-    private const int MaximalClasses = 100_000;
 
-    /// <summary>Leads.</summary>
-    public int InChannels { get; init; } = 8;
-
-    /// <summary>Samples of each lead, at most <see cref="S4Lmax"/>.</summary>
-    public int SampleLength { get; init; } = 1000;
+    /// <summary>The published model's options.</summary>
+    public SssdDenoiserOptions() => LabelEmbedClasses = 71;
 
     /// <summary>Residual blocks, of two S4 layers each.</summary>
     public int NumResLayers { get; init; } = 36;
@@ -41,7 +34,7 @@ public sealed record SssdDenoiserOptions : DenoiserOptions
     /// <summary>Width of its second.</summary>
     public int DiffusionStepEmbedDimOut { get; init; } = 512;
 
-    /// <summary>Length of the S4 layers' kernels, even.</summary>
+    /// <summary>Length of the S4 layers' kernels, even: the longest recording.</summary>
     [JsonPropertyName("s4_lmax")]
     public int S4Lmax { get; init; } = 1000;
 
@@ -60,30 +53,9 @@ public sealed record SssdDenoiserOptions : DenoiserOptions
     /// <summary>Width of a label's embedding.</summary>
     public int LabelEmbedDim { get; init; } = 128;
 
-    /// <summary>Labels, of which an item has any number; 0: it takes none.</summary>
-    public int LabelEmbedClasses { get; init; } = 71;
-
     /// <inheritdoc/>
     [JsonIgnore]
     public override string ClassName => GraftClass;
-
-    /// <inheritdoc/>
-    [JsonIgnore]
-    public override bool IsClassConditional => LabelEmbedClasses > 0;
-
-    /// <inheritdoc/>
-    [JsonIgnore]
-    public override long Classes => LabelEmbedClasses;
-
-    /// <inheritdoc/>
-    [JsonIgnore]
-    public override bool TakesLabelSets => LabelEmbedClasses > 0;
-
-    /// <inheritdoc/>
-    public override (long Input, long Output) Channels() => (InChannels, InChannels);
-
-    /// <inheritdoc/>
-    public override ItemShape ShapeOf(string origin) => new(InChannels, SampleLength);
 
     /// <inheritdoc/>
     public override DenoisingNetwork Build() => new SssdDenoiser(this);
