@@ -29,12 +29,13 @@ internal static class AugmentCommand
         var sampler = new Option<string?>("--sampler") { Description = $"How to draw: {string.Join(" or ", Sampler.Names)}; without it ddim." };
         var sampleSteps = new Option<int?>("--sample-steps") { Description = "Network evaluations for each picture; without it 50." };
         var sampleSeed = new Option<long?>("--sample-seed") { Description = "Which pictures; without it 0." };
+        var judge = new Option<string?>("--judge") { Description = "A classifier's folder: say how many of the pictures it takes for what they are labelled as." };
         var device = CommonOptions.Device();
         var size = new Option<string?>("--size") { Description = "One of the recipe's sizes, as ci, small or full." };
         var (set, dryRun) = (CommonOptions.Set(), CommonOptions.DryRun());
         var command = new Command("augment", "Draw more labelled pictures from a few: adapt a model to them and sample each class; what is finished is not run again.")
         {
-            recipe, source, target, labels, method, output, count, steps, seed, sampler, sampleSteps, sampleSeed, device, size, set, dryRun,
+            recipe, source, target, labels, method, output, count, steps, seed, sampler, sampleSteps, sampleSeed, judge, device, size, set, dryRun,
         };
         command.SetAction((parsed, token) =>
         {
@@ -51,6 +52,7 @@ internal static class AugmentCommand
             Put(json, "sampler", parsed.GetValue(sampler));
             Put(json, "sample_steps", parsed.GetValue(sampleSteps));
             Put(json, "sample_seed", parsed.GetValue(sampleSeed));
+            Put(json, "judge", parsed.GetValue(judge));
             if (parsed.GetResult(device) is { Implicit: false })
                 json["device"] = parsed.GetRequiredValue(device);
             if (parsed.GetValue(steps) is { } number)

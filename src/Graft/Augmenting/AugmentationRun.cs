@@ -4,6 +4,7 @@ using System.Text.Json.Nodes;
 using Graft.Data;
 using Graft.Formats;
 using Graft.Formats.Images;
+using Graft.Networks;
 using Graft.Recipes;
 using Graft.Sampling;
 using Graft.Torch;
@@ -21,6 +22,7 @@ namespace Graft.Augmenting;
 internal sealed class AugmentationRun : IDisposable
 {
     internal const string PicturesFolder = "pictures";
+    private const string LabelsFile = "labels.csv";
     private const string RunsFolder = "runs";
     private const string SharedRun = "all";
     private const int GridColumns = 12;
@@ -32,6 +34,7 @@ internal sealed class AugmentationRun : IDisposable
     private readonly IImageSource _target;
     private readonly IReadOnlyList<TargetClass> _classes;
     private readonly bool _shared;
+    private readonly IPictureClassifier? _judge;
 
     /// <exception cref="InputException">Something is missing or does not fit.</exception>
     internal AugmentationRun(AugmentRecipe recipe, TrainingRun run)
@@ -49,10 +52,15 @@ internal sealed class AugmentationRun : IDisposable
                 run.Logger.LogWarning("{Warning}", warning);
             _target = recipe.Target.Open(_source.Shape, text => run.Logger.LogWarning("{Warning}", text), run.CancellationToken);
             _classes = TargetClass.Of(_target);
+            if (recipe.Judge is { } folder)
+            {
+                _judge = PictureClassifiers.Load(folder, _source.Device);
+                ClassificationReport.Check(_judge.Shape, _judge.NumClasses, _target);
+            }
         }
         catch
         {
-            _source.Dispose();
+            Dispose();
             throw;
         }
     }
@@ -74,6 +82,7 @@ internal sealed class AugmentationRun : IDisposable
         if (missing.Count == 0 && record.IsFinished)
         {
             _run.Logger.LogInformation("{Out} is finished already", _recipe.Out);
+            Judge(record);
             return record;
         }
 
@@ -95,11 +104,16 @@ internal sealed class AugmentationRun : IDisposable
 
         Finish();
         record.Note("finished", true);
+        Judge(record);
         return record;
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _source.Dispose();
+    public void Dispose()
+    {
+        _judge?.Network.Dispose();
+        _source.Dispose();
+    }
 
     /// <summary>Everything that the pictures depend on.</summary>
     private JsonObject Settings()
@@ -177,6 +191,20 @@ internal sealed class AugmentationRun : IDisposable
         });
     }
 
+    /// <summary>Asks a classifier, which may come later than the pictures, what it takes them for.</summary>
+    private void Judge(AugmentationRecord record)
+    {
+        if (_judge is null)
+            return;
+        var images = new DataOptions { Folder = Pictures, LabelsCsv = Path.Combine(_recipe.Out, LabelsFile) }.Open(_source.Shape, cancellationToken: _run.CancellationToken);
+        var report = ClassificationReport.Measure(_judge, images, cancellationToken: _run.CancellationToken);
+        var judged = report.ToJson();
+        judged["classifier"] = _recipe.Judge;
+        judged["classifier_sha256"] = WeightFingerprint.Of(_judge.Network.Parameters());
+        record.Note("judged", judged);
+        _run.Logger.LogInformation("{Classifier} takes {Share} of the pictures for what they are labelled as", _recipe.Judge, report.Right);
+    }
+
     /// <summary>The labels and the sheet, of what can be read back.</summary>
     private void Finish()
     {
@@ -191,7 +219,7 @@ internal sealed class AugmentationRun : IDisposable
                 lines.Append(FormattableString.Invariant($"{one.Name}/{i:D5}.png,{one.Label}\n"));
         }
 
-        AtomicFile.WriteText(Path.Combine(_recipe.Out, "labels.csv"), lines.ToString());
+        AtomicFile.WriteText(Path.Combine(_recipe.Out, LabelsFile), lines.ToString());
         var columns = Math.Min(GridColumns, _recipe.SamplesPerClass);
         // Folders are read in the order of their names.
         int[] shown = [.. _classes.SelectMany(c => Enumerable.Range(Array.IndexOf(names, c.Name) * _recipe.SamplesPerClass, columns))];

@@ -60,6 +60,11 @@ public sealed record AugmentRecipe
     /// <summary>How condition pictures are looked at (masked sampling, guidance); for <c>anl</c> alone.</summary>
     public ConditionOptions? Conditioning { get; init; }
 
+    /// <summary>
+    /// A classifier's folder, whose classes are the target's: how many of the pictures it takes for what they are labelled as is recorded. Null: none is asked.
+    /// </summary>
+    public string? Judge { get; init; }
+
     /// <summary>The method with its options and training settings.</summary>
     /// <exception cref="InputException">One is unknown or out of range.</exception>
     public TransferMethod CreateMethod() => new AdaptRecipe

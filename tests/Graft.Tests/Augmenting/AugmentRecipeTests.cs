@@ -4,6 +4,7 @@ using Graft.Data;
 using Graft.Diffusion;
 using Graft.Formats.Images;
 using Graft.Conditions;
+using Graft.Networks;
 using Graft.Recipes;
 using Graft.Sampling;
 using Graft.Tests.Training;
@@ -162,6 +163,28 @@ public sealed class AugmentRecipeTests : IDisposable
         File.WriteAllText(_temporary["labels.csv"], "file_name,label\n" + string.Concat(Enumerable.Range(0, 7).Select(i => $"{(i < 3 ? "bag" : "boot")}/{i}.png,../{i % 2}\n")));
         Refused(recipe with { Target = new DataOptions { Folder = _temporary["target"], LabelsCsv = _temporary["labels.csv"] } }).ShouldContain("cannot name a folder");
         Directory.Exists(_temporary["out"]).ShouldBeFalse();
+    }
+
+    /// <summary>A classifier may be asked at once, or of pictures that are there already; what it says is its confusion of exactly these.</summary>
+    [Fact]
+    public void A_classifier_says_how_many_samples_it_takes_for_what_they_are_labelled_as()
+    {
+        var plain = Recipe("finetune").Run(new TrainingRun());
+        plain.Json["judged"].ShouldBeNull();
+        var later = (Recipe("finetune") with { Judge = _temporary["encoder"] }).Run(new TrainingRun());
+        var judged = later.Json["judged"]!;
+        using var classifier = ResNetClassifier.Load(_temporary["encoder"]);
+        var due = ClassificationReport.Measure(classifier, new DataOptions { Folder = _temporary["out/pictures"], LabelsCsv = _temporary["out/labels.csv"] }.Open(new ImageShape(1, 8, 8)));
+        ((double)judged["accuracy"]!).ShouldBe(due.Accuracy);
+        judged["confusion"]!.AsArray().SelectMany(row => row!.AsArray().Select(n => (int)n!)).ShouldBe(due.Confusion.SelectMany(row => row));
+        ((int)judged["count"]!).ShouldBe(6);
+        ((string)judged["classifier_sha256"]!).ShouldBe(classifier.Fingerprint());
+
+        // What cannot be judged is told before anything is adapted.
+        TinyClassifier.Create(TinyClassifier.Options with { SampleSize = 16 }).Save(_temporary["larger"]);
+        Refused(Recipe("finetune") with { Out = _temporary["other"], Judge = _temporary["larger"] }).ShouldContain("the classifier's");
+        Refused(Recipe("finetune") with { Out = _temporary["other"], Judge = _temporary["none"] }).ShouldContain("There is no");
+        Directory.Exists(_temporary["other"]).ShouldBeFalse();
     }
 
     [Fact]

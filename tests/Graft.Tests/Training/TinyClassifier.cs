@@ -18,6 +18,8 @@ internal static class TinyClassifier
 
     public static ResNetClassifier Create(long seed = 3) => ResNetClassifier.Create(Options, seed);
 
+    public static ResNetClassifier Create(ResNetClassifierOptions options) => ResNetClassifier.Create(options, 3);
+
     public static TinyPictures Pictures(int count = 6) => new(count, labels: [.. Enumerable.Range(0, count).Select(i => i % 3)]);
 
     public static Dictionary<string, byte[]> Weights(ResNetClassifier network) => TorchRuntime.Run(() =>
