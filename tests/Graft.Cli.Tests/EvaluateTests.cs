@@ -27,6 +27,23 @@ public sealed class EvaluateTests : IDisposable
     }
 
     [Fact]
+    public void Reused_features_are_said_with_what_they_changed()
+    {
+        Model("model");
+        var (code, output, errors) = GraftProgram.Run("evaluate", _temporary["model"], "--target", Bag, "-n", "3", "--steps", "4", "--device", "cpu", "--reuse-features", "2", "--fresh-connections", "3", "--json");
+        code.ShouldBe(0, string.Join('\n', errors));
+        var how = JsonNode.Parse(output)!["samples"]!["feature_reuse"]!;
+        ((int)how["every"]!, (int)how["connections"]!).ShouldBe((2, 3));
+
+        (code, output, errors) = GraftProgram.Run("sample", _temporary["model"], "-n", "5", "--steps", "4", "--device", "cpu", "--reuse-features", "2", "--out", _temporary["drawn"]);
+        code.ShouldBe(0, string.Join('\n', errors));
+        output.ShouldMatch(@"Reuse changed the first 4 of them by \d+\.\d of 255 levels");
+        Directory.GetFiles(_temporary["drawn"], "*.png").Length.ShouldBe(6);
+        GraftProgram.Run("sample", _temporary["model"], "-n", "5", "--steps", "4", "--device", "cpu", "--out", _temporary["exact"]).Output.ShouldNotContain("Reuse");
+        File.ReadAllBytes(_temporary["drawn/00000.png"]).ShouldNotBe(File.ReadAllBytes(_temporary["exact/00000.png"]));
+    }
+
+    [Fact]
     public void A_folder_of_copies_is_found_out()
     {
         var (code, output, errors) = GraftProgram.Run("evaluate", Bag, "--target", Bag, "--mirrored", "--json");
@@ -55,6 +72,9 @@ public sealed class EvaluateTests : IDisposable
         Refused(_temporary["model"], "--target", Bag, "--sampler", "euler").ShouldContain("The sampler 'euler' is unknown");
         Refused(_temporary["model"], "--target", Bag, "--label", "1").ShouldContain("takes no class labels");
         Refused(Bag, "--target", Bag, "--label", "1").ShouldContain("is a folder of pictures");
+        Refused(Bag, "--target", Bag, "--mask-rate", "0.5").ShouldContain("say how a model draws");
+        Refused(Bag, "--target", Bag, "--reuse-features", "2").ShouldContain("say how a model draws");
+        Refused(_temporary["model"], "--target", Bag, "--reuse-features", "1").ShouldContain("give 2 or more");
         Refused(_temporary["model"]).ShouldContain("--target");
 
         Directory.CreateDirectory(_temporary["mixed"]);

@@ -15,11 +15,16 @@ internal sealed class ConditionFlags
     private readonly Option<bool> _rescale = new("--mask-rescale") { Description = "Divide what a mask leaves by 1 - rate (default: no).", DefaultValueFactory = _ => false };
     private readonly Option<double> _guidance = new("--guidance") { Description = "Scale of classifier-free guidance, for a model tuned with condition_dropout; 1 is none.", DefaultValueFactory = _ => 1 };
 
+    private Option[] All => [_pictures, _encoder, _rate, _perStep, _rescale, _guidance];
+
     internal void AddTo(Command command)
     {
-        foreach (Option option in (Option[])[_pictures, _encoder, _rate, _perStep, _rescale, _guidance])
+        foreach (var option in All)
             command.Add(option);
     }
+
+    /// <summary>Whether any was given.</summary>
+    internal bool AreGiven(ParseResult parsed) => All.Any(option => parsed.GetResult(option) is { Implicit: false });
 
     /// <summary>Tells a model what was asked for.</summary>
     /// <exception cref="InputException">The model takes no conditions, or another encoder's.</exception>

@@ -74,8 +74,11 @@ internal static class EvaluateCommand
             // Before anything is drawn, which takes longer than to find that a file is not there.
             using var spaces = new FeatureSpaces(parsed.GetRequiredValue(features), Device.Parse(own), Terminal.Warning, group);
 
+            var drawn = !SampleFile.Holds(path) && (DiffusionModel.Is(path) || !Directory.Exists(path));
+            if (!drawn && (conditions.AreGiven(parsed) || reuse.AreGiven(parsed)))
+                throw new InputException($"Conditions, masks, guidance and reused features say how a model draws, and {path} is no model: leave them out.");
             var (samples, origin, data) = SampleFile.Holds(path) ? FromItems(drawing, Items)
-                : DiffusionModel.Is(path) || !Directory.Exists(path) ? FromModel(drawing, domain, trained, model =>
+                : drawn ? FromModel(drawing, domain, trained, model =>
                 {
                     conditions.Apply(parsed, model, token);
                     reuse.Apply(parsed, model);

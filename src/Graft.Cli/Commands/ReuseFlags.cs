@@ -20,6 +20,9 @@ internal sealed class ReuseFlags
         command.Add(_connections);
     }
 
+    /// <summary>Whether any was given.</summary>
+    internal bool AreGiven(ParseResult parsed) => parsed.GetValue(_every) is not null || parsed.GetValue(_connections) is not null;
+
     /// <summary>Tells a model what was asked for.</summary>
     /// <exception cref="InputException">The network has no such features, or a number is out of range.</exception>
     internal void Apply(ParseResult parsed, DiffusionModel model)

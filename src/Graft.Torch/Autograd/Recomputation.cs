@@ -66,14 +66,15 @@ public sealed class Recomputation : IDisposable
     private Tensor[] Run(Func<Tensor[], Tensor[]> block, Tensor[] inputs)
     {
         using var scope = new TensorScope();
-        var own = Array.ConvertAll(inputs, Own);
-        // With gradients recorded, which die with the scope: what an output depends on is known from them alone.
-        var leaves = Array.ConvertAll(Without(() => block(Array.ConvertAll(own, View))), Leaf);
+        var piece = new Block(block, Array.ConvertAll(inputs, Own));
+        _pieces.Add(piece); // before it runs: what it holds is let go with the list, even if it throws
+        var leaves = Without(piece.Run);
         if (leaves.Any(leaf => leaf.RequiresGrad))
-            _pieces.Add(new Block(block, own, leaves));
-        else
-            Array.ForEach(own, input => input.Dispose());
-        return Array.ConvertAll(leaves, leaf => (leaf.RequiresGrad ? View(leaf) : leaf).MoveToOuter());
+            return Array.ConvertAll(leaves, leaf => View(leaf).MoveToOuter());
+        _pieces.RemoveAt(_pieces.Count - 1);
+        var outputs = Array.ConvertAll(leaves, leaf => View(leaf).MoveToOuter());
+        piece.Release();
+        return outputs;
     }
 
     /// <summary>The block's own reference to an input: where gradients are to flow, a leaf, with the way back from it on the list.</summary>
@@ -135,20 +136,25 @@ public sealed class Recomputation : IDisposable
         }
     }
 
-    private sealed class Block(Func<Tensor[], Tensor[]> run, Tensor[] inputs, Tensor[] outputs) : Piece
+    private sealed class Block(Func<Tensor[], Tensor[]> block, Tensor[] inputs) : Piece
     {
+        private Tensor[] _outputs = [];
+
+        /// <summary>The forward pass. Gradients are recorded and die with the scope: what an output depends on is known from them alone.</summary>
+        internal Tensor[] Run() => _outputs = Array.ConvertAll(Pass(), Leaf);
+
         internal override void Backward()
         {
-            var reached = Array.FindAll([.. Enumerable.Range(0, outputs.Length)], i => outputs[i].RequiresGrad && outputs[i].Grad is not null);
+            var reached = Array.FindAll([.. Enumerable.Range(0, _outputs.Length)], i => _outputs[i].RequiresGrad && _outputs[i].Grad is not null);
             if (reached.Length == 0)
                 return;
-            var again = run(Array.ConvertAll(inputs, View));
-            Autograd.Backward(Array.ConvertAll(reached, i => again[i]), Array.ConvertAll(reached, i => outputs[i].Grad!));
+            var again = Pass();
+            Autograd.Backward(Array.ConvertAll(reached, i => again[i]), Array.ConvertAll(reached, i => _outputs[i].Grad!));
         }
 
         internal override void Release()
         {
-            foreach (var output in outputs)
+            foreach (var output in _outputs)
                 output.Dispose();
             foreach (var input in inputs)
             {
@@ -156,5 +162,7 @@ public sealed class Recomputation : IDisposable
                     input.Dispose();
             }
         }
+
+        private Tensor[] Pass() => block(Array.ConvertAll(inputs, View));
     }
 }
