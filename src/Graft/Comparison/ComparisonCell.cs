@@ -15,6 +15,9 @@ public sealed record ComparisonCell(string Target, string Method, long Seed, lon
     /// <summary>The name that the source itself has in a comparison.</summary>
     public const string SourceName = "source";
 
+    /// <summary>Whether the source itself is measured, not what a method made of it.</summary>
+    internal bool IsOfSource => Method is SourceName or EcgComparison.AskedRow;
+
     internal string Folder(string root) => Path.Combine(root, "cells", Target, Method, FormattableString.Invariant($"seed-{Seed}"));
 
     internal string File(string root) => Path.Combine(Folder(root), FormattableString.Invariant($"step-{Step:D6}.json"));

@@ -96,7 +96,7 @@ public sealed class ComparisonRun : IDisposable
             Directory.CreateDirectory(cell.Folder(_recipe.Out));
             if (cell.Step == 0)
             {
-                Measure(cell, cell.Method == ComparisonCell.SourceName ? _source : null, run: null);
+                Measure(cell, cell.IsOfSource ? _source : null, run: null);
                 finished?.Invoke();
                 continue;
             }

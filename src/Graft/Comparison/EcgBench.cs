@@ -9,6 +9,7 @@ using Graft.Networks;
 using Graft.Recipes;
 using Graft.Sampling;
 using Graft.Training;
+using Graft.Transfer.GuidedParts;
 using Microsoft.Extensions.Logging;
 
 namespace Graft.Comparison;
@@ -68,7 +69,9 @@ internal sealed class EcgBench : IComparisonBench
         }
 
         var sampler = Sampler.Parse(_recipe.Sampler, _recipe.SampleSteps);
-        var drawn = model.SampleValues(_recipe.Samples, sampler, cell.Seed, batchSize: BatchSize, cancellationToken: _cancellationToken);
+        var drawn = cell.Method == EcgComparison.AskedRow && model.Network.Options.TakesLabelSets
+            ? model.SampleLabelled(_recipe.Samples, sampler, cell.Seed, LabelsOf(cell, model), BatchSize, cancellationToken: _cancellationToken)
+            : model.SampleValues(_recipe.Samples, sampler, cell.Seed, batchSize: BatchSize, cancellationToken: _cancellationToken);
         return (Records(drawn, Opened(Data(cell)).Set.Card), new JsonObject { ["count"] = drawn.Count, ["sampler"] = sampler.Name, ["steps"] = sampler.Steps });
     }
 
@@ -117,6 +120,13 @@ internal sealed class EcgBench : IComparisonBench
     private DataOptions All(ComparisonCell cell) => new() { Ecg = Data(cell).Ecg! with { MaxCount = 0, Shuffle = false } };
 
     private DataOptions ReferenceOf(ComparisonCell cell) => _recipe.Targets[cell.Target].ReferenceOf(cell.Seed, _recipe.Samples)!;
+
+    /// <summary>The sets of labels that an adapted model would be asked for, as a guided source is told of them.</summary>
+    private List<IReadOnlyList<int>> LabelsOf(ComparisonCell cell, DiffusionModel source)
+    {
+        var (record, learnt) = (EcgModelRecord.Of(Opened(Data(cell)).Set), LearntLabels.Of(source));
+        return [.. Enumerable.Range(0, _recipe.Samples).Select(i => learnt is null ? record.DrawLabels(cell.Seed, i) : learnt.Of(record.DrawLabels(cell.Seed, i)))];
+    }
 
     /// <summary>Folders are read once for what is asked of them.</summary>
     private EcgItems Opened(DataOptions data)

@@ -17,6 +17,9 @@ internal sealed class EcgComparison : IComparisonKind
     /// <summary>The row of all training records of the target.</summary>
     internal const string AllRow = "all";
 
+    /// <summary>The row of the source asked for the target's sets of labels, which it is where it is guided: what asking alone does.</summary>
+    internal const string AskedRow = "source-asked";
+
     internal const string SheetSuffix = "";
     internal const string NearestSuffix = "-nearest";
     internal const string Utility = "utility";
@@ -61,13 +64,13 @@ internal sealed class EcgComparison : IComparisonKind
         ("AUC", "of a small classifier on real test records: trained on real records without the class, and the row's samples in place of those with it. Repeated to as many, so that few records do not lose for being few."),
         ("rhythm AUC", "the same of a logistic regression on four numbers of the RR intervals: a network that tells no more has learnt no more than the rhythm. Reported, not trusted: beats found in noise are irregular too, and noise in place of fibrillation scores high."),
         ("with few", "the few real training records and as many draws of the samples together."),
-        ("few, all, source", "no methods: the few training records themselves; all training records that the target has; the source as it is."),
+        ("few, all, source, source-asked", "no methods: the few training records themselves; all training records that the target has; the source as it is, which draws labels as its own records have them; the source asked for labels as the target's have them, so far as it has learnt them."),
     ];
 
     public string Footing => "Numbers of different counts of samples, of different networks or of other targets cannot be compared.";
 
     public string Legend =>
-        "Rows that are no method: `few` is the few real training records themselves, `all` every real training record of the target (the ceiling), `source` the source as it is. "
+        "Rows that are no method: `few` is the few real training records themselves, `all` every real training record of the target (the ceiling), `source` the source as it is, `source-asked` the source asked for labels as the target's records have them (those that it has learnt), as a guided source is. "
         + "W1: Wasserstein distance to held-out real records, in beats a minute and milliseconds. AUC: of a small classifier on real test records, trained on real records without the class "
         + "and on the row's records in place of those with it; with few: on the few real ones as well. Rhythm AUC: of a regression on RR intervals, reported and not trusted, since beats found in noise are as irregular as fibrillation. Memorised: nearer to a training record than half of the median distance of these to their nearest other.";
 
@@ -82,9 +85,13 @@ internal sealed class EcgComparison : IComparisonKind
         return new ComparisonColumn(metric, measure.Value, measure.Title + network, measure.Higher);
     }
 
-    public IReadOnlyList<string> RowsBeside(CompareRecipe recipe, string target) => recipe.Targets.Values.Any(t => t.Training.Ecg?.MaxCount > 0)
-        ? [FewRow, AllRow, ComparisonCell.SourceName]
-        : [FewRow, ComparisonCell.SourceName];
+    public IReadOnlyList<string> RowsBeside(CompareRecipe recipe, string target) =>
+    [
+        FewRow,
+        .. recipe.Targets.Values.Any(t => t.Training.Ecg?.MaxCount > 0) ? (string[])[AllRow] : [],
+        ComparisonCell.SourceName,
+        .. recipe.Targets[target].Training.Ecg?.Labels is { Count: > 0 } ? (string[])[AskedRow] : [],
+    ];
 
     public IReadOnlyList<long> SeedsBeside(CompareRecipe recipe) => recipe.Seeds;
 

@@ -7,6 +7,7 @@ using Graft.Recipes;
 using Graft.Sampling;
 using Graft.Tests.Data.Ecg;
 using Graft.Tests.Evaluation.Ecg;
+using Graft.Torch;
 using Graft.Training;
 using Graft.Transfer;
 using Graft.Transfer.GuidedParts;
@@ -26,8 +27,8 @@ public sealed class EcgComparisonTests(EcgComparisonTests.Given given) : IClassF
         var recipe = Bind();
         Run(recipe);
         var table = new ComparisonTable(recipe);
-        table.Progress.ShouldBe((10, 10)); // two seeds of three rows and two methods
-        table.RowsOf("few-af").ShouldBe(["few", "all", "source", "finetune", "tgdp"]);
+        table.Progress.ShouldBe((12, 12)); // two seeds of four rows and two methods
+        table.RowsOf("few-af").ShouldBe(["few", "all", "source", "source-asked", "finetune", "tgdp"]);
         table.Columns.Select(c => c.Heading).ShouldBe(
             ["heart rate W1 ↓", "SDNN W1 ↓", "RMSSD W1 ↓", "no rhythm ↓", "memorised ↓", "AUC ↑", "rhythm AUC", "AUC with few ↑", "rhythm AUC with few"], ignoreOrder: true);
         ComparisonColumn Column(string value) => table.Columns.Single(c => c.Value == value);
@@ -51,6 +52,37 @@ public sealed class EcgComparisonTests(EcgComparisonTests.Given given) : IClassF
         // Drawn labels are the target's: the source's own have no fibrillation.
         using var tuned = DiffusionModel.Load(_temporary["out/cells/few-af/finetune/seed-1/run"]);
         tuned.SampleValues(3, Sampler.Ddim(1), 1).LabelSets.ShouldBe([1f, 0, 1, 0, 1, 0]);
+    }
+
+    /// <summary>What asking for the target's labels does by itself is what guidance of no strength draws.</summary>
+    [Fact]
+    public void The_source_asked_for_the_target_s_labels_is_a_guided_source_without_guidance()
+    {
+        // A network that has learnt nothing gives zeros, whatever it is asked for.
+        using (var source = DiffusionModel.Load(given.Source))
+        {
+            TorchRuntime.Run(() =>
+            {
+                using var scope = new TensorScope();
+                var last = source.Parameters().Single(p => p.Name == "final_conv.2.conv.weight").Value;
+                last.CopyFrom(new KeyedRandom(1, "last").Normal(0, [0], last.Shape).Squeeze(0));
+            });
+            source.Save(_temporary["source"]);
+        }
+
+        Run(Bind(r =>
+        {
+            (r["source"], r["utility"]) = (_temporary["source"], null);
+            r["seeds"] = new JsonArray(1);
+            var silent = r["methods"]!["tgdp"]!.DeepClone();
+            silent["method_options"]!["scale"] = 0;
+            r["methods"] = new JsonObject { ["silent"] = silent };
+        }));
+        Metrics("source-asked", 0).ShouldBe(Metrics("silent", 2));
+        Metrics("source-asked", 0).ShouldNotBe(Metrics("source", 0));
+
+        string Metrics(string method, int step) =>
+            JsonNode.Parse(File.ReadAllText(_temporary[$"out/cells/few-af/{method}/seed-1/step-{step:D6}.json"]))!["metrics"]!.ToJsonString();
     }
 
     [Fact]

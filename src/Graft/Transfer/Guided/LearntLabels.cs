@@ -49,6 +49,9 @@ internal sealed class LearntLabels(IReadOnlyList<int> places, int classes)
         return labels * Tensor.From(known, [1, classes]).To(labels.Device).To(labels.Type);
     }
 
+    /// <summary>A set of labels, as places, without those that the source never saw.</summary>
+    internal IReadOnlyList<int> Of(IReadOnlyList<int> labels) => [.. labels.Where(places.Contains)];
+
     /// <summary>A source that is asked without them.</summary>
     internal IDenoiser Around(IDenoiser source) => new Denoiser(source, this);
 
