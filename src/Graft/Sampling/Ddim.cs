@@ -1,4 +1,3 @@
-using Graft.Diffusion;
 using Graft.Torch;
 
 namespace Graft.Sampling;
