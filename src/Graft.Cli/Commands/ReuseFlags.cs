@@ -7,6 +7,9 @@ namespace Graft.Cli.Commands;
 /// <summary>The options of drawing with deep features that evaluations share, for every command that draws pictures.</summary>
 internal sealed class ReuseFlags
 {
+    /// <summary>Pictures that are drawn a second time, exactly.</summary>
+    private const int Compared = 4;
+
     private readonly Option<int?> _every = new("--reuse-features")
     {
         Description = "Compute the U-Net's deep layers at every so many-th step only and take them from there in between (DeepCache): faster and not exact; 2 or more.",
@@ -56,7 +59,4 @@ internal sealed class ReuseFlags
         return string.Create(CultureInfo.InvariantCulture,
             $"Reuse changed the first {exact.Count} of them by {Math.Sqrt(squares / exact.Count / exact.Shape.Elements):0.0} of 255 levels (root mean square), held against the same drawn exactly.");
     }
-
-    /// <summary>Pictures that are drawn a second time, exactly.</summary>
-    private const int Compared = 4;
 }

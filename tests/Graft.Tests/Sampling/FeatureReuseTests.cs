@@ -1,6 +1,10 @@
+using Graft.Diffusion;
 using Graft.Networks;
 using Graft.Sampling;
+using Graft.Tests.Conditions;
+using Graft.Tests.Training;
 using Graft.Torch;
+using Graft.Transfer;
 
 namespace Graft.Tests.Sampling;
 
@@ -33,6 +37,33 @@ public class FeatureReuseTests
                 network.Predict(x, t).ToArray<float>().ShouldBe(due);
         }
     });
+
+    /// <summary>What stands beside and behind the blocks is reused with them.</summary>
+    [Theory]
+    [InlineData("lora")]
+    [InlineData("adapter")]
+    [InlineData("anl")]
+    public void Adapters_are_part_of_what_is_reused(string method)
+    {
+        using var source = TinyRun.Model();
+        using var encoder = new PixelEncoder();
+        var transfer = method == "anl" ? new ConditionTuning { ConditionEncoder = encoder } : TransferMethods.Create(method);
+        using var model = transfer.Prepare(source, new TinyPictures()).Model;
+        TorchRuntime.Run(() =>
+        {
+            using var scope = new TensorScope();
+            using var mode = Autograd.NoGrad();
+            foreach (var (name, value) in model.Attachment!.Parameters())
+                value.CopyFrom(value + (new KeyedRandom(9, name).Normal(0, [0], value.Shape).Squeeze(0) * 0.1));
+            var (x, t) = Input(40);
+            var condition = model.Conditions is null ? null : new Condition { Embedding = model.Conditions.Rows([0, 3]) };
+            var due = model.Denoiser.Predict(x, t, condition).ToArray<float>();
+            due.ShouldNotBe(source.Network.Predict(x, t).ToArray<float>(), "or the modules do nothing");
+            using var shared = ((UNet2D)model.Network).Share(new FeatureReuse { Every = 2, Connections = 2 });
+            for (var k = 0; k < 3; k++)
+                model.Denoiser.Predict(x, t, condition).ToArray<float>().ShouldBe(due);
+        });
+    }
 
     /// <summary>Only what is fresh sees a new input; at every third evaluation all of it does.</summary>
     [Theory]
