@@ -60,6 +60,9 @@ public abstract class DenoisingNetwork : Module, IDenoiser
     /// <summary>The architecture.</summary>
     public abstract DenoiserOptions Options { get; }
 
+    /// <summary>Whether it consists of blocks that run by <see cref="Recomputation"/>, so that they can be computed again in the backward pass.</summary>
+    internal virtual bool HasBlocks => false;
+
     /// <summary>Every parameter that training changes: all but what is drawn once and stays.</summary>
     public virtual IEnumerable<NamedTensor> TrainableParameters() => Parameters();
 

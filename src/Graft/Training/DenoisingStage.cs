@@ -4,7 +4,6 @@ using Graft.Data.Ecg;
 using Graft.Diffusion;
 using Graft.Evaluation;
 using Graft.Formats.Images;
-using Graft.Networks;
 using Graft.Sampling;
 using Graft.Torch;
 
@@ -54,7 +53,7 @@ internal static class DenoisingStage
                 batch => LossOf(model, process, batch, Predict(model, batch), options.VlbWeight).Total),
             Save = model.Save,
             HoldsModel = DiffusionModel.Is,
-            MayRecompute = model.Network is not PointDenoiser,
+            MayRecompute = model.Network.HasBlocks,
             DrawSamples = Sheet(model, images, options, sampler),
             Meter = TrainingMeter.Of(model, trained, options, sampler),
         };

@@ -43,6 +43,9 @@ public sealed class SequenceUNet : DenoisingNetwork
     /// <inheritdoc/>
     public override SequenceUNetOptions Options { get; }
 
+    /// <inheritdoc/>
+    internal override bool HasBlocks => true;
+
     /// <summary>The prediction for recordings x_t.</summary>
     /// <param name="x">[N, leads, samples], a multiple of the options' <see cref="SequenceUNetOptions.Shortening"/> samples.</param>
     /// <param name="t">Time steps, int64 [N].</param>

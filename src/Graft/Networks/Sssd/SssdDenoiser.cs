@@ -37,6 +37,9 @@ public sealed class SssdDenoiser : DenoisingNetwork
     /// <inheritdoc/>
     public override SssdDenoiserOptions Options { get; }
 
+    /// <inheritdoc/>
+    internal override bool HasBlocks => true;
+
     /// <summary>All but the state matrices and step sizes of the S4 layers, which stay as they were drawn, as in the published training.</summary>
     public override IEnumerable<NamedTensor> TrainableParameters() => Parameters().Where(p => !S4Kernel.IsFixed(p.Name));
 

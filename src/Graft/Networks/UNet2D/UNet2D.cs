@@ -78,6 +78,9 @@ public sealed class UNet2D : DenoisingNetwork
     /// <inheritdoc/>
     public override UNet2DOptions Options { get; }
 
+    /// <inheritdoc/>
+    internal override bool HasBlocks => true;
+
     /// <summary>Skip connections: what the way down hands to the way up.</summary>
     internal long Connections => _down.Count * (Options.LayersPerBlock + 1);
 
