@@ -1,6 +1,8 @@
 #include "internal.h"
 
 #include <cmath>
+#include <map>
+#include <utility>
 #include <vector>
 
 // AdamW (Loshchilov & Hutter 2019, algorithm 2) in PyTorch's order of operations, clipping by the global norm and the
@@ -67,14 +69,60 @@ void update(const Slot& s, const Factors& f, int64_t begin, int64_t end) {
     }
 }
 
-void update_general(const Slot& s, const Factors& f) {
-    if (s.gradient.defined()) {
-        auto g = f.clip == 1 ? s.gradient : s.gradient * f.clip;
-        s.exp_avg.mul_(f.beta1).add_(g, 1 - f.beta1);
-        s.exp_avg_sq.mul_(f.beta2).addcmul_(g, g, 1 - f.beta2);
-        s.parameter.mul_(f.decay).addcdiv_(s.exp_avg, s.exp_avg_sq.sqrt().div_(f.root_correction).add_(f.epsilon), -f.step_size);
+// What the loops above do not take, a GPU's tensors above all: libtorch's operators over lists, a few launches for however many parameters.
+struct Lists {
+    std::vector<at::Tensor> parameter, gradient, exp_avg, exp_avg_sq;  // those with a gradient
+    std::vector<at::Tensor> averaged, ema;
+};
+
+// Lists of one device and one type.
+std::map<std::pair<std::string, at::ScalarType>, Lists> lists(const std::vector<Slot>& slots, const std::vector<size_t>& which) {
+    std::map<std::pair<std::string, at::ScalarType>, Lists> all;
+    for (auto k : which) {
+        const auto& s = slots[k];
+        auto& l = all[{s.parameter.device().str(), s.parameter.scalar_type()}];
+        if (s.gradient.defined()) {
+            l.parameter.push_back(s.parameter);
+            l.gradient.push_back(s.gradient);
+            l.exp_avg.push_back(s.exp_avg);
+            l.exp_avg_sq.push_back(s.exp_avg_sq);
+        }
+        if (s.ema.defined()) {
+            l.averaged.push_back(s.parameter);
+            l.ema.push_back(s.ema);
+        }
     }
-    if (s.ema.defined()) s.ema.sub_((s.ema - s.parameter).mul_(1 - f.ema));
+    return all;
+}
+
+// Waits for the device once.
+double square_sum(const Lists& l) {
+    if (l.gradient.empty()) return 0;
+    std::vector<at::Tensor> norms;
+    if (l.gradient[0].scalar_type() == at::kFloat || l.gradient[0].scalar_type() == at::kDouble)
+        norms = at::_foreach_norm(l.gradient);
+    else  // a norm in fewer bits is none
+        for (const auto& g : l.gradient) norms.push_back(g.to(at::kDouble).norm());
+    return at::square(at::stack(norms).to(at::kDouble)).sum().item<double>();
+}
+
+void update(Lists& l, const Factors& f) {
+    if (!l.gradient.empty()) {
+        if (f.clip != 1) at::_foreach_mul_(l.gradient, at::Scalar(f.clip));  // gradients end with the step
+        at::_foreach_mul_(l.exp_avg, at::Scalar(f.beta1));
+        at::_foreach_add_(l.exp_avg, l.gradient, at::Scalar(1 - f.beta1));
+        at::_foreach_mul_(l.exp_avg_sq, at::Scalar(f.beta2));
+        at::_foreach_addcmul_(l.exp_avg_sq, l.gradient, l.gradient, at::Scalar(1 - f.beta2));
+        auto root = at::_foreach_sqrt(l.exp_avg_sq);
+        at::_foreach_div_(root, at::Scalar(f.root_correction));
+        at::_foreach_add_(root, at::Scalar(f.epsilon));
+        at::_foreach_mul_(l.parameter, at::Scalar(f.decay));
+        at::_foreach_addcdiv_(l.parameter, l.exp_avg, root, at::Scalar(-f.step_size));
+    }
+    if (!l.ema.empty()) {
+        at::_foreach_mul_(l.ema, at::Scalar(f.ema));
+        at::_foreach_add_(l.ema, l.averaged, at::Scalar(1 - f.ema));
+    }
 }
 
 }  // namespace
@@ -123,9 +171,8 @@ extern "C" int32_t graft_adamw_step(const graft_adamw* o, int32_t count, const g
             });
             double total = 0;
             for (double s : sums) total += s;
-            for (auto k : general) {
-                if (slots[k].gradient.defined()) total += at::square(slots[k].gradient.to(at::kDouble)).sum().item<double>();
-            }
+            auto rest = lists(slots, general);
+            for (const auto& [of, list] : rest) total += square_sum(list);
             *norm = std::sqrt(total);
             if (!std::isfinite(total)) return 1;
 
@@ -148,7 +195,7 @@ extern "C" int32_t graft_adamw_step(const graft_adamw* o, int32_t count, const g
                         update<double>(s, f, c.begin, c.end);
                 }
             });
-            for (auto k : general) update_general(slots[k], f);
+            for (auto& [of, list] : rest) update(list, f);
             // The fast path wrote behind autograd's back: a graph that holds the old values must not be run on the new ones.
             for (const auto& c : chunks) {
                 if (c.begin != 0) continue;
