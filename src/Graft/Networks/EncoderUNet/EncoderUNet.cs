@@ -47,7 +47,8 @@ public sealed class EncoderUNet : Module
         ArgumentNullException.ThrowIfNull(t);
         var body = Options.Body;
         var scaled = body.TimestepScale == 1 ? t : t.To(DType.Float32) * body.TimestepScale;
-        var time = _timeEmbedding.Forward(PositionalEmbedding.Of(scaled, body.TimeChannels, body.FlipSinToCos, body.FreqShift).To(x.Type));
+        var time = Activation.Named(body.ActFn)(
+            _timeEmbedding.Forward(PositionalEmbedding.Of(scaled, body.TimeChannels, body.FlipSinToCos, body.FreqShift).To(x.Type)));
         var skips = new Skips();
         var h = _convIn.Forward(x);
         skips.Push(h);

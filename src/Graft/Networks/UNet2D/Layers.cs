@@ -102,7 +102,7 @@ internal interface IBlockBranch
 {
     /// <summary>What is added, of the shape of the block's output.</summary>
     /// <param name="x">The block's input, [N, C, H, W].</param>
-    /// <param name="timeEmbedding">The embedding of t (and of the class), [N, D].</param>
+    /// <param name="timeEmbedding">The embedding of t (and of the class) after its activation, [N, D].</param>
     Tensor Forward(Tensor x, Tensor timeEmbedding);
 }
 
@@ -167,7 +167,7 @@ internal sealed class ResnetBlock : Module
 
     /// <summary>In a scope of its own: what gradients do not need is freed at once, not at the end of the pass.</summary>
     /// <param name="x">[N, C, H, W].</param>
-    /// <param name="timeEmbedding">[N, D].</param>
+    /// <param name="timeEmbedding">After its activation, [N, D].</param>
     /// <param name="skip">More channels of the input, [N, C', H, W].</param>
     internal Tensor Forward(Tensor x, Tensor timeEmbedding, Tensor? skip = null)
     {
@@ -199,7 +199,7 @@ internal sealed class ResnetBlock : Module
             h = _conv1.Forward(h);
         }
 
-        var time = _timeProjection.Forward(_activation(timeEmbedding));
+        var time = _timeProjection.Forward(timeEmbedding);
         if (_shortcut is not null)
             x = _shortcut.Forward(x);
         var y = _isSilu && !_dropout.IsActive ? SecondHalf(h, time, x) : x + SecondHalf(h, time);

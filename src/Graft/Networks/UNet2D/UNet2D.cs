@@ -126,13 +126,13 @@ public sealed class UNet2D : DenoisingNetwork
         return Options.TimeEmbeddingType == "fourier" ? h / t.To(h.Type).Reshape(-1, 1, 1, 1) : h;
     }
 
-    /// <summary>What tells the residual blocks of t, and of the class, [N, D].</summary>
+    /// <summary>What tells the residual blocks of t, and of the class, [N, D]: after its activation, which is the same for all.</summary>
     private Tensor TimeOf(Tensor t, Condition? condition, DType type)
     {
         var time = _timeEmbedding.Forward(EmbedTime(t).To(type));
-        return Options.IsClassConditional && !Options.ClassesAreContext
-            ? time + EmbedClass(condition?.ClassLabels ?? throw new InputException("The network is class-conditional: give class labels."))
-            : time;
+        if (Options.IsClassConditional && !Options.ClassesAreContext)
+            time += EmbedClass(condition?.ClassLabels ?? throw new InputException("The network is class-conditional: give class labels."));
+        return Activation.Named(Options.ActFn)(time);
     }
 
     /// <summary>The tokens that attention looks at, [N, M, D]: those that are given, else one that stands for the class.</summary>

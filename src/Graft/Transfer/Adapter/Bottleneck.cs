@@ -26,7 +26,7 @@ internal sealed class Bottleneck : Module, IBlockBranch
     /// <inheritdoc/>
     public Tensor Forward(Tensor x, Tensor timeEmbedding)
     {
-        var time = _time.Forward(Functional.Silu(timeEmbedding)).Unsqueeze(-1).Unsqueeze(-1);
+        var time = _time.Forward(timeEmbedding).Unsqueeze(-1).Unsqueeze(-1);
         return _up.Forward(Functional.Silu(_down.Forward(_norm.Forward(x)) + time));
     }
 
