@@ -58,6 +58,8 @@ GRAFT_API int32_t graft_set_threads(int32_t count);        // for the calling th
 GRAFT_API int32_t graft_get_threads(void);
 GRAFT_API int32_t graft_allow_tf32(int32_t allowed);       // products and convolutions of NVIDIA's GPUs
 GRAFT_API int32_t graft_tf32_allowed(void);                // 1: products, 2: convolutions, 3: both
+GRAFT_API int32_t graft_benchmark_cudnn(int32_t wanted);    // whether cuDNN times its convolutions and takes the fastest
+GRAFT_API int32_t graft_cudnn_benchmarked(void);
 GRAFT_API int32_t graft_device_count(int32_t device_type);
 GRAFT_API const char* graft_blas_path(void);               // file of the loaded sgemm_
 GRAFT_API int64_t graft_live_tensors(void);                // handles not yet released

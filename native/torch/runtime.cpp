@@ -70,6 +70,19 @@ int32_t graft_tf32_allowed(void) {
         []() -> int32_t { return (at::globalContext().allowTF32CuBLAS() ? 1 : 0) + (at::globalContext().allowTF32CuDNN() ? 2 : 0); }, -1);
 }
 
+int32_t graft_benchmark_cudnn(int32_t wanted) {
+    return graft::guarded(
+        [&] {
+            at::globalContext().setBenchmarkCuDNN(wanted != 0);
+            return 0;
+        },
+        -1);
+}
+
+int32_t graft_cudnn_benchmarked(void) {
+    return graft::guarded([]() -> int32_t { return at::globalContext().benchmarkCuDNN() ? 1 : 0; }, -1);
+}
+
 int32_t graft_device_count(int32_t device_type) {
     return graft::guarded(
         [&]() -> int32_t {

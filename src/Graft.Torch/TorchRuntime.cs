@@ -41,6 +41,12 @@ public static class TorchRuntime
     /// </summary>
     public static bool TensorFloat32 { get; } = Environment.GetEnvironmentVariable("GRAFT_TF32") == "1";
 
+    /// <summary>
+    /// Whether cuDNN times its convolutions for each new shape and takes the fastest: the environment variable <c>GRAFT_CUDNN_BENCHMARK</c> is 1. It
+    /// may choose otherwise in the next run, whose last bits then differ.
+    /// </summary>
+    public static bool CudnnBenchmark { get; } = Environment.GetEnvironmentVariable("GRAFT_CUDNN_BENCHMARK") == "1";
+
     /// <summary>For loops outside of libtorch: as many threads as operators use, and no more.</summary>
     /// <param name="cancellationToken">Stops the loop.</param>
     public static ParallelOptions Parallelism(CancellationToken cancellationToken = default) =>
@@ -144,6 +150,7 @@ public static class TorchRuntime
                     NativeLoader.Prepare(_threads);
                     _ = NativeMethods.graft_set_threads(_threads);
                     _ = NativeMethods.graft_allow_tf32(TensorFloat32 ? 1 : 0);
+                    _ = NativeMethods.graft_benchmark_cudnn(CudnnBenchmark ? 1 : 0);
                     _workerId = Environment.CurrentManagedThreadId;
                 }
                 catch (Exception e)

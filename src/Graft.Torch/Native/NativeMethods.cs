@@ -30,6 +30,12 @@ internal static unsafe partial class NativeMethods
     internal static partial int graft_tf32_allowed();
 
     [LibraryImport(Library)]
+    internal static partial int graft_benchmark_cudnn(int wanted);
+
+    [LibraryImport(Library)]
+    internal static partial int graft_cudnn_benchmarked();
+
+    [LibraryImport(Library)]
     internal static partial int graft_device_count(int deviceType);
 
     [LibraryImport(Library)]

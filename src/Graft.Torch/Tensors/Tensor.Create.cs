@@ -11,6 +11,7 @@ public sealed unsafe partial class Tensor
     private static readonly Operator ArangeOp = new("aten::arange", "start_step");
     private static readonly Operator ToOp = new("aten::to", "dtype");
     private static readonly Operator ToDeviceOp = new("aten::to", "device");
+    private static readonly Operator PinOp = new("aten::pin_memory");
     private static readonly Operator CopyOp = new("aten::copy_");
     private static readonly Operator ContiguousOp = new("aten::contiguous");
     private static readonly Operator CloneOp = new("aten::clone");
@@ -139,6 +140,18 @@ public sealed unsafe partial class Tensor
 
     /// <summary>The tensor on another device; itself if it is there.</summary>
     public Tensor To(Device device) => ToDeviceOp.Call(this, device, Type);
+
+    /// <summary>
+    /// The tensor on another device; itself if it is there. From the processor to a GPU it goes by page-locked memory, and nobody waits for it:
+    /// what the GPU is asked for next comes after it. For what is copied again and again; locked memory is kept.
+    /// </summary>
+    public Tensor Upload(Device device)
+    {
+        if (device.Type == DeviceType.Cpu || Device.Type != DeviceType.Cpu)
+            return To(device);
+        using var locked = PinOp.Call(this);
+        return ToDeviceOp.Call(locked, device, Type, true);
+    }
 
     /// <summary>The tensor in row-major order; itself if it is so.</summary>
     public Tensor Contiguous() => ContiguousOp.Call(this);

@@ -21,6 +21,7 @@ internal static class SystemChecks
         yield return TemporaryFolder();
         yield return ThreadVariable();
         yield return TensorFloatVariable();
+        yield return CudnnVariable();
         yield return LibtorchVariable();
     }
 
@@ -69,6 +70,13 @@ internal static class SystemChecks
         null or "" or "0" => Finding.Ok("GRAFT_TF32", "not set: GPUs compute in float32"),
         "1" => Finding.Ok("GRAFT_TF32", "1: GPUs may round factors to TensorFloat-32"),
         var text => Finding.Warn("GRAFT_TF32", $"'{text}', which is ignored", "Set it to 1 to allow TensorFloat-32 on GPUs, or unset it."),
+    };
+
+    private static Finding CudnnVariable() => Environment.GetEnvironmentVariable("GRAFT_CUDNN_BENCHMARK") switch
+    {
+        null or "" or "0" => Finding.Ok("GRAFT_CUDNN_BENCHMARK", "not set: cuDNN chooses its convolutions by their shapes"),
+        "1" => Finding.Ok("GRAFT_CUDNN_BENCHMARK", "1: cuDNN times its convolutions and takes the fastest"),
+        var text => Finding.Warn("GRAFT_CUDNN_BENCHMARK", $"'{text}', which is ignored", "Set it to 1 to let cuDNN time its convolutions, or unset it."),
     };
 
     private static Finding LibtorchVariable() => Environment.GetEnvironmentVariable("LIBTORCH") switch

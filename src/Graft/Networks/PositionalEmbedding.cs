@@ -16,7 +16,7 @@ public static class PositionalEmbedding
     public static Tensor Of(Tensor t, long size, bool cosineFirst, double shift)
     {
         var half = size / 2;
-        var frequencies = (Tensor.Arange(0, half) * -Math.Log(MaximalPeriod) * (1 / (half - shift))).Exp().To(t.Device);
+        var frequencies = (Tensor.Arange(0, half) * -Math.Log(MaximalPeriod) * (1 / (half - shift))).Exp().Upload(t.Device);
         var angle = t.To(DType.Float32).Unsqueeze(1) * frequencies.Unsqueeze(0);
         var (sin, cos) = (angle.Sin(), angle.Cos());
         var embedding = Tensor.Cat(cosineFirst ? [cos, sin] : [sin, cos], 1);

@@ -21,11 +21,11 @@ public static class Noise
     {
         var random = new KeyedRandom(seed, StepPurpose);
         var numbers = items.ToArray();
-        var start = new KeyedRandom(seed, StartPurpose).Normal(0, numbers, itemShape).To(device);
+        var start = new KeyedRandom(seed, StartPurpose).Normal(0, numbers, itemShape).Upload(device);
         return (start, Draw);
 
         Tensor Draw(int step, ReadOnlySpan<long> shape) => shape[0] == numbers.Length
-            ? random.Normal(step, numbers, shape[1..]).To(device)
+            ? random.Normal(step, numbers, shape[1..]).Upload(device)
             : throw new ArgumentException($"Noise for {shape[0]} samples was asked of a source of {numbers.Length}.", nameof(shape));
     }
 }

@@ -52,7 +52,7 @@ public sealed class EcgBatches : IBatchSource
         return new Batch(
             step,
             items,
-            Tensor.From(values, items.Length, leads, _crop).To(_device),
+            Tensor.From(values, items.Length, leads, _crop).Upload(_device),
             Tensor.Zeros([items.Length], DType.Int64, _device),
             Tensor.Empty([0], device: _device),
             null);
@@ -63,7 +63,7 @@ public sealed class EcgBatches : IBatchSource
     public Tensor Labels(long[] items)
     {
         ArgumentNullException.ThrowIfNull(items);
-        return Tensor.From([.. items.SelectMany(i => _labels[_order.IndexOf(i)])], items.Length, _set.Classes.Count).To(_device);
+        return Tensor.From([.. items.SelectMany(i => _labels[_order.IndexOf(i)])], items.Length, _set.Classes.Count).Upload(_device);
     }
 }
 

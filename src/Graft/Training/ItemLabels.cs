@@ -25,7 +25,7 @@ internal sealed class ItemLabels
             var labels = new long[indices.Length];
             for (var k = 0; k < labels.Length; k++)
                 labels[k] = _samples.Label(indices[k])!.Value;
-            return Tensor.From(labels, labels.Length).To(device);
+            return Tensor.From(labels, labels.Length).Upload(device);
         }
 
         if (_setWidth == 0)
@@ -33,6 +33,6 @@ internal sealed class ItemLabels
         var sets = new float[indices.Length * _setWidth];
         for (var k = 0; k < indices.Length; k++)
             _samples.LabelSet(indices[k]).CopyTo(sets.AsSpan(k * _setWidth));
-        return Tensor.From(sets, indices.Length, _setWidth).To(device);
+        return Tensor.From(sets, indices.Length, _setWidth).Upload(device);
     }
 }

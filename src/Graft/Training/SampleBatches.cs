@@ -80,12 +80,12 @@ public sealed class SampleBatches : IBatchSource
         return new Batch(
             step,
             items,
-            Tensor.From(values, [items.Length, .. shape.Sizes]).To(_device),
-            _schedule.DrawTimes(_time, items).To(_device),
-            _noise.Normal(0, items, shape.Sizes).To(_device),
+            Tensor.From(values, [items.Length, .. shape.Sizes]).Upload(_device),
+            _schedule.DrawTimes(_time, items).Upload(_device),
+            _noise.Normal(0, items, shape.Sizes).Upload(_device),
             _labels.Of(indices, _device))
         {
-            Embedding = _conditions?.Of(indices, mirrored, items).To(_device),
+            Embedding = _conditions?.Of(indices, mirrored, items).Upload(_device),
         };
     }
 }

@@ -153,6 +153,7 @@ public sealed class Trainer
         var paused = TimeSpan.Zero; // spent on readings, checkpoints and grids: no part of the rate
         var skips = 0;
         var meter = new TrainingMeter(_stage, _options, _run.Logger);
+        using var batches = BatchesAhead.Of(_stage);
         if (_options.StopWhenMemorised is not null && meter.IsDue(start))
         {
             // A run that ended here would otherwise go on when it is resumed.
@@ -170,7 +171,7 @@ public sealed class Trainer
             if (_processes.ShouldStop(_run.CancellationToken))
                 throw new TrainingStoppedException($"Stopped after step {step} of {_options.Steps}; {Save(step, optimiser, checkpoints, log)}.", _run.CancellationToken);
 
-            var (loss, terms) = TrainingStep.Accumulate(_stage, _options, step, _processes);
+            var (loss, terms) = TrainingStep.Accumulate(_stage, _options, step, _processes, batches);
             try
             {
                 loss = _processes.Sum(loss, terms, _run.CancellationToken);

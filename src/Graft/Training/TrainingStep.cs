@@ -10,12 +10,13 @@ internal static class TrainingStep
     /// <param name="options">Batch size, accumulation, seed.</param>
     /// <param name="step">From 0.</param>
     /// <param name="processes">Of several processes, this one's share: every so many-th part. Not given: all parts.</param>
+    /// <param name="batches">The stage's batches, which may be read ahead of the steps. Not given: each when it is due.</param>
     /// <returns>The loss and its terms, means over the parts; of one of several processes its share of them.</returns>
-    internal static (double Loss, List<(string Name, double Value)> Terms) Accumulate(TrainingStage stage, TrainingOptions options, long step, DataParallel? processes = null)
+    internal static (double Loss, List<(string Name, double Value)> Terms) Accumulate(
+        TrainingStage stage, TrainingOptions options, long step, DataParallel? processes = null, BatchesAhead? batches = null)
     {
         var (rank, size) = (processes?.Rank ?? 0, processes?.Size ?? 1);
         var parts = options.Accumulation;
-        var count = options.BatchSize / parts;
         var total = 0.0;
         var terms = new List<(string Name, double Value)>();
         stage.Network.Train();
@@ -23,11 +24,8 @@ internal static class TrainingStep
         for (var part = rank; part < parts; part += size)
         {
             using var scope = new TensorScope();
-            var first = ((step * parts) + part) * count;
-            var items = new long[count];
-            for (var k = 0; k < count; k++)
-                items[k] = first + k;
-            var batch = stage.Data.Read(step, items);
+            var items = Items(options, step, part);
+            var batch = batches?.Read(step, items) ?? stage.Data.Read(step, items);
             stage.Network.BeginBatch(options.Seed, step, items);
             var loss = stage.Loss(batch);
             var mean = parts == 1 ? loss.Total : loss.Total * (1.0 / parts);
@@ -37,6 +35,7 @@ internal static class TrainingStep
                 processes?.BeforeLastBackward();
             if (recomputation is null)
                 Autograd.Backward(mean);
+            PrepareNext(batches, options, step, part, (rank, size));
             total += loss.Total.Detach().Item() / parts;
             for (var i = 0; i < (loss.Terms?.Length ?? 0); i++)
             {
@@ -48,5 +47,23 @@ internal static class TrainingStep
         }
 
         return (total, terms);
+    }
+
+    /// <summary>Numbers of the draws of a part of a step.</summary>
+    private static long[] Items(TrainingOptions options, long step, int part)
+    {
+        var items = new long[options.BatchSize / options.Accumulation];
+        for (var k = 0; k < items.Length; k++)
+            items[k] = (((step * options.Accumulation) + part) * items.Length) + k;
+        return items;
+    }
+
+    /// <summary>Before anybody waits for this part's numbers.</summary>
+    private static void PrepareNext(BatchesAhead? batches, TrainingOptions options, long step, int part, (int Rank, int Size) processes)
+    {
+        if (part + processes.Size < options.Accumulation)
+            batches?.Prepare(step, Items(options, step, part + processes.Size));
+        else if (step + 1 < options.Steps)
+            batches?.Prepare(step + 1, Items(options, step + 1, processes.Rank));
     }
 }

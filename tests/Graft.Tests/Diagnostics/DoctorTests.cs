@@ -12,7 +12,7 @@ public class DoctorTests
         findings.ShouldAllBe(f => (f.Status == FindingStatus.Ok) == (f.Remedy == null));
         findings.Select(f => f.Name).ShouldBe(
         [
-            "Graft", ".NET", "system", "processor", "temp folder", "GRAFT_THREADS", "GRAFT_TF32", "LIBTORCH", "picture codecs", "keyed random",
+            "Graft", ".NET", "system", "processor", "temp folder", "GRAFT_THREADS", "GRAFT_TF32", "GRAFT_CUDNN_BENCHMARK", "LIBTORCH", "picture codecs", "keyed random",
             "libtorch", "BLAS", "matrix product", "threads", "devices", "U-Net", "keyed tensors", "safetensors",
         ]);
     }

@@ -35,6 +35,21 @@ public class TorchRuntimeTests
     });
 
     [Fact]
+    public void CuDNN_times_nothing_unless_it_is_told() => TorchRuntime.Run(() =>
+    {
+        NativeMethods.graft_cudnn_benchmarked().ShouldBe(TorchRuntime.CudnnBenchmark ? 1 : 0);
+        try
+        {
+            NativeMethods.graft_benchmark_cudnn(1).ShouldBe(0);
+            NativeMethods.graft_cudnn_benchmarked().ShouldBe(1);
+        }
+        finally
+        {
+            _ = NativeMethods.graft_benchmark_cudnn(TorchRuntime.CudnnBenchmark ? 1 : 0);
+        }
+    });
+
+    [Fact]
     public void Exceptions_come_back_with_their_stack()
     {
         var error = Should.Throw<FormatException>(() => TorchRuntime.Run(ThrowOnPurpose));

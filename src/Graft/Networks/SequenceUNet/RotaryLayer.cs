@@ -55,7 +55,7 @@ internal sealed class RotaryLayer : Module
         long length = x.Size(-1), half = x.Size(-2) / 2;
         var frequencies = (Tensor.Arange(0, half).To(DType.Float64) * (-Math.Log(rotaryBase) / half)).Exp();
         var angles = frequencies.Unsqueeze(1) * Tensor.Arange(0, length).To(DType.Float64).Unsqueeze(0);
-        var (cos, sin) = (angles.Cos().To(x.Type).To(x.Device), angles.Sin().To(x.Type).To(x.Device));
+        var (cos, sin) = (angles.Cos().To(x.Type).Upload(x.Device), angles.Sin().To(x.Type).Upload(x.Device));
         var pair = x.Chunk(2, -2);
         return Tensor.Cat([(pair[0] * cos) - (pair[1] * sin), (pair[0] * sin) + (pair[1] * cos)], -2);
     }

@@ -73,10 +73,10 @@ public sealed class FixMatchBatches : IBatchSource
         return new Batch(
             step,
             items,
-            x0.To(_device),
+            x0.Upload(_device),
             Tensor.Zeros([items.Length], DType.Int64, _device),
             Tensor.Empty([0], device: _device),
-            Tensor.From(labels, items.Length).To(_device));
+            Tensor.From(labels, items.Length).Upload(_device));
     }
 
     /// <summary>The classes of a step's unlabelled pictures, null where they are not known: for the log alone.</summary>
