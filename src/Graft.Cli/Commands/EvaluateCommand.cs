@@ -18,7 +18,7 @@ internal static class EvaluateCommand
 
     internal static Command Create()
     {
-        var what = new Argument<string>("MODEL") { Description = "A model to draw from, or a folder of pictures (a file of points or ECGs) to take as they are." };
+        var what = new Argument<string>("MODEL") { Description = "A model to draw from, or a folder of pictures (or of folders of them, as graft augment writes; or a file of points or ECGs) to take as they are." };
         var target = new Option<string>("--target") { Description = "Samples of the domain: a folder of pictures or of ECGs, a CSV file of points, or a recipe whose target (or data) is meant.", Required = true };
         var training = new Option<string?>("--training") { Description = "What the model was trained on, in the same form; without it the target." };
         var mirrored = new Option<bool>("--mirrored") { Description = "Count mirrored copies too, as a training with flip: true makes them (default: what the recipe says, else no).", DefaultValueFactory = _ => false };

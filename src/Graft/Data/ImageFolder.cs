@@ -135,6 +135,9 @@ public sealed class ImageFolder : IImageSource
     /// <inheritdoc/>
     public int? Label(int index) => _labels?[index];
 
+    /// <summary>Whether a file's name is that of a picture.</summary>
+    internal static bool IsPicture(string file) => Extensions.Contains(System.IO.Path.GetExtension(file), StringComparer.OrdinalIgnoreCase);
+
     private static Listing List(string path, ImageFolderOptions options)
     {
         if (File.Exists(path))
@@ -162,22 +165,22 @@ public sealed class ImageFolder : IImageSource
 
         var root = System.IO.Path.GetFullPath(path);
         var candidates = all
-            .Where(file => Extensions.Contains(file.Extension, StringComparer.OrdinalIgnoreCase))
+            .Where(file => IsPicture(file.Name))
             .Select(file => Stat(System.IO.Path.GetRelativePath(root, file.FullName).Replace('\\', '/'), file))
             .Where(file => !options.LabelsFromFolders || file.Path.Contains('/'))
             .OrderBy(file => file.Path, StringComparer.Ordinal)
             .ToArray();
         if (candidates.Length == 0)
         {
-            var where = (recursive, options.LabelsFromFolders) switch
+            var holders = (recursive, options.LabelsFromFolders) switch
             {
-                (_, true) => "its sub-folders, one for each class,",
-                (true, _) => "it and its sub-folders",
-                _ => "it (sub-folders were not searched)",
+                (_, true) => "its sub-folders, one for each class, hold",
+                (true, _) => "it and its sub-folders hold",
+                _ => "it holds",
             };
             throw new InputException(
-                $"There are no pictures in '{path}': {where} hold {all.Length} files, none ending in .png, .jpg, .jpeg or .webp; "
-                + "give a folder with PNG, JPEG or WebP files.");
+                $"There are no pictures in '{path}': {holders} {all.Length} files, none ending in .png, .jpg, .jpeg or .webp"
+                + $"{(recursive ? string.Empty : " (sub-folders were not searched)")}; give a folder with PNG, JPEG or WebP files.");
         }
 
         var absent = options.Only is null

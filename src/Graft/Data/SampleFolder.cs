@@ -11,7 +11,7 @@ public static class SampleFolder
     private const string Sheet = "grid.png";
 
     /// <summary>Reads a folder. The sheet <c>grid.png</c>, which <c>graft sample</c> writes beside its pictures, is not one of them.</summary>
-    /// <param name="path">The folder; sub-folders are not searched.</param>
+    /// <param name="path">The folder. Where it has no pictures of its own, those of its sub-folders are meant, as <c>graft augment</c> writes them.</param>
     /// <param name="most">Read at most so many, the first in ordinal order; null for all.</param>
     /// <param name="warn">Told of files that cannot be read.</param>
     /// <param name="cancellationToken">Stops.</param>
@@ -19,7 +19,9 @@ public static class SampleFolder
     public static ImageFolder Open(string path, int? most = null, Action<string>? warn = null, CancellationToken cancellationToken = default)
     {
         // The one list of the folder's pictures is ImageFolder's; read at one pixel it costs a decoding.
-        var all = ImageFolder.Open(path, new ImageShape(1, 1, 1), null, null, cancellationToken);
+        var own = new EnumerationOptions { IgnoreInaccessible = true };
+        var options = new ImageFolderOptions { Recursive = Directory.Exists(path) && !Directory.EnumerateFiles(path, "*", own).Any(ImageFolder.IsPicture) };
+        var all = ImageFolder.Open(path, new ImageShape(1, 1, 1), options, null, cancellationToken);
         var names = Enumerable.Range(0, all.Count).Select(all.Name).Where(name => name != Sheet).Take(most ?? int.MaxValue).ToArray();
         if (names.Length == 0)
             throw new InputException($"There are no pictures in '{path}' but {Sheet}, which is a sheet of several: give a folder with one file a picture.");
@@ -32,7 +34,7 @@ public static class SampleFolder
         }
 
         var shape = new ImageShape(shapes.Max(s => s.Shape.Channels), shapes[0].Shape.Height, shapes[0].Shape.Width);
-        var options = new ImageFolderOptions { Only = all.Unreadable.Select(u => u.Path).Concat(names).ToHashSet(StringComparer.Ordinal) };
+        options = options with { Only = all.Unreadable.Select(u => u.Path).Concat(names).ToHashSet(StringComparer.Ordinal) };
         return ImageFolder.Open(path, shape, options, warn, cancellationToken);
     }
 

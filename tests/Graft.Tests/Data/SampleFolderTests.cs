@@ -25,6 +25,19 @@ public sealed class SampleFolderTests : IDisposable
     }
 
     [Fact]
+    public void Where_a_folder_has_none_of_its_own_those_of_its_sub_folders_are_meant()
+    {
+        foreach (var name in (string[])["bag", "boot"])
+            Directory.CreateDirectory(_temporary[name]);
+        Put("bag/00000.png", 6, 4, 1, 10);
+        Put("boot/00000.png", 6, 4, 1, 20);
+        var folder = SampleFolder.Open(_temporary.Path);
+        (folder.Count, folder.Name(1)).ShouldBe((2, "boot/00000.png"));
+        Put("a.png", 6, 4, 1, 30);
+        SampleFolder.Open(_temporary.Path).Count.ShouldBe(1);
+    }
+
+    [Fact]
     public void What_cannot_be_judged_is_refused_by_a_sentence()
     {
         Refused().ShouldContain("There are no pictures in");
