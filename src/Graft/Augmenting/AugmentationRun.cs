@@ -2,6 +2,7 @@ using System.Reflection;
 using System.Text;
 using System.Text.Json.Nodes;
 using Graft.Data;
+using Graft.Evaluation;
 using Graft.Formats;
 using Graft.Formats.Images;
 using Graft.Networks;
@@ -82,7 +83,7 @@ internal sealed class AugmentationRun : IDisposable
         if (missing.Count == 0 && record.IsFinished)
         {
             _run.Logger.LogInformation("{Out} is finished already", _recipe.Out);
-            Judge(record);
+            Measure(record);
             return record;
         }
 
@@ -104,7 +105,7 @@ internal sealed class AugmentationRun : IDisposable
 
         Finish();
         record.Note("finished", true);
-        Judge(record);
+        Measure(record);
         return record;
     }
 
@@ -191,16 +192,39 @@ internal sealed class AugmentationRun : IDisposable
         });
     }
 
-    /// <summary>Asks a classifier, which may come later than the pictures, what it takes them for.</summary>
-    private void Judge(AugmentationRecord record)
+    /// <summary>What the pictures are worth: how many are copies, and what a classifier, which may come later than they, takes them for.</summary>
+    private void Measure(AugmentationRecord record)
     {
-        if (_judge is null)
-            return;
         var images = new DataOptions { Folder = Pictures, LabelsCsv = Path.Combine(_recipe.Out, LabelsFile) }.Open(_source.Shape, cancellationToken: _run.CancellationToken);
-        var report = ClassificationReport.Measure(_judge, images, cancellationToken: _run.CancellationToken);
+        CountCopies(record, images);
+        if (_judge is not null)
+            Judge(record, images, _judge);
+    }
+
+    private void CountCopies(AugmentationRecord record, IImageSource images)
+    {
+        var found = new MemorisationMeter(_target, new MemorisationOptions { Mirrored = _method.Training.Flip }).Measure(images);
+        record.Note("copies", new JsonObject
+        {
+            ["memorised_share"] = found.Memorised?.Value,
+            ["low"] = found.Memorised?.Interval.Low,
+            ["high"] = found.Memorised?.Interval.High,
+            ["median_distance_ratio"] = found.MedianRatio,
+            ["bar"] = Memorisation.Bar,
+            ["about"] = found.Description,
+        });
+        if (found.Memorised is { } share)
+            _run.Logger.LogInformation("{Share} of the pictures are copies of those that were adapted to", share);
+        else
+            _run.Logger.LogInformation("Copies: {Reason}", found.NoShare);
+    }
+
+    private void Judge(AugmentationRecord record, IImageSource images, IPictureClassifier judge)
+    {
+        var report = ClassificationReport.Measure(judge, images, cancellationToken: _run.CancellationToken);
         var judged = report.ToJson();
         judged["classifier"] = _recipe.Judge;
-        judged["classifier_sha256"] = WeightFingerprint.Of(_judge.Network.Parameters());
+        judged["classifier_sha256"] = WeightFingerprint.Of(judge.Network.Parameters());
         record.Note("judged", judged);
         _run.Logger.LogInformation("{Classifier} takes {Share} of the pictures for what they are labelled as", _recipe.Judge, report.Right);
     }

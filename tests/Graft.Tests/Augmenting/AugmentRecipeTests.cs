@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Graft.Augmenting;
 using Graft.Data;
 using Graft.Diffusion;
+using Graft.Evaluation;
 using Graft.Formats.Images;
 using Graft.Conditions;
 using Graft.Networks;
@@ -163,6 +164,20 @@ public sealed class AugmentRecipeTests : IDisposable
         File.WriteAllText(_temporary["labels.csv"], "file_name,label\n" + string.Concat(Enumerable.Range(0, 7).Select(i => $"{(i < 3 ? "bag" : "boot")}/{i}.png,../{i % 2}\n")));
         Refused(recipe with { Target = new DataOptions { Folder = _temporary["target"], LabelsCsv = _temporary["labels.csv"] } }).ShouldContain("cannot name a folder");
         Directory.Exists(_temporary["out"]).ShouldBeFalse();
+    }
+
+    [Fact]
+    public void Copies_are_counted_of_the_pictures_as_they_lie_there()
+    {
+        var drawn = Recipe("finetune").Run(new TrainingRun()).Json["copies"]!;
+        var target = new DataOptions { Folder = _temporary["target"], Recursive = true }.Open(new ImageShape(1, 8, 8));
+        var due = new MemorisationMeter(target).Measure(Read());
+        ((double)drawn["memorised_share"]!, (double)drawn["median_distance_ratio"]!).ShouldBe((due.Memorised!.Value.Value, due.MedianRatio!.Value));
+
+        foreach (var (copy, original) in new[] { ("bag/00000", "bag/2"), ("bag/00001", "bag/1"), ("bag/00002", "boot/4"), ("boot/00000", "boot/3"), ("boot/00001", "boot/6") })
+            File.Copy(_temporary[$"target/{original}.png"], _temporary[$"out/pictures/{copy}.png"], overwrite: true);
+        var copied = Recipe("finetune").Run(new TrainingRun()).Json["copies"]!;
+        ((double)copied["memorised_share"]!).ShouldBe((5 + (due.Nearest[5].Distance < 0.5 * due.MedianLeaveOneOut ? 1 : 0)) / 6.0);
     }
 
     /// <summary>A classifier may be asked at once, or of pictures that are there already; what it says is its confusion of exactly these.</summary>
