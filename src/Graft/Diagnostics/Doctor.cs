@@ -1,3 +1,5 @@
+using Graft.Torch;
+
 namespace Graft.Diagnostics;
 
 /// <summary>Looks at what is installed, measures it, and tests that it computes what it should.</summary>
@@ -24,6 +26,11 @@ public static class Doctor
         yield return Guarded("U-Net", SelfTest.UNet);
         yield return Guarded("keyed tensors", SelfTest.KeyedTensors);
         yield return Guarded("safetensors", SelfTest.Safetensors);
+        for (var i = 0; i < TorchRuntime.DeviceCount(DeviceType.Cuda); i++)
+        {
+            var device = new Device(DeviceType.Cuda, i);
+            yield return Guarded(device.ToString(), () => DeviceTest.Of(device));
+        }
     }
 
     /// <summary>What does not load or work is what a doctor is for, whatever it throws.</summary>
