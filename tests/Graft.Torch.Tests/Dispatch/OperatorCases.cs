@@ -15,7 +15,8 @@ internal static class OperatorCases
         ["Tensor.EmptyOp"] = new(o => o.Call(Sizes(2, 1), DType.Float64, Argument.None, Device.Cpu).Fill(3), [2, 1], [3, 3]),
         ["Tensor.ArangeOp"] = new(o => o.Call(1.0, 2.0, 0.5, DType.Float64), [2], [1, 1.5]),
         ["Tensor.ToOp"] = new(o => o.Call(V(1.7, -1.7), DType.Int32), [2], [1, -1]),
-        ["Tensor.ToDeviceOp"] = new(o => o.Call(V(1.5), Device.Cpu, DType.Float32), [1], [1.5]),
+        ["Tensor.ToDeviceOp"] = new(o => o.Call(V(1.5), Device.Cpu, DType.Float32, true), [1], [1.5]),
+        ["Tensor.PinOp"] = new(Pinned, [2], [1, 2]),
         ["Tensor.CopyOp"] = new(o => o.Call(V(0, 0), V(5)), [2], [5, 5]),
         ["Tensor.ContiguousOp"] = new(o => o.Call(M(2, 2, 1, 2, 3, 4).Transpose(0, 1)), [2, 2], [1, 3, 2, 4]),
         ["Tensor.CloneOp"] = new(o => o.Call(V(1, 2)), [2], [1, 2]),
@@ -156,6 +157,16 @@ internal static class OperatorCases
         ["LinearAlgebra.SingularValuesOp"] = new(o => o.Call(M(2, 2, 0, -4, 3, 0), Argument.None), [2], [4, 3]),
         ["LinearAlgebra.QrOp"] = new(o => o.CallMany(M(2, 1, 3, 4), "r")[1].Abs(), [1, 1], [5]),
     };
+
+    /// <summary>Page-locked memory is CUDA's: without a GPU libtorch says so.</summary>
+    private static Tensor Pinned(Operator op)
+    {
+        var x = V(1, 2);
+        if (TorchRuntime.DeviceCount(DeviceType.Cuda) > 0)
+            return op.Call(x);
+        Should.Throw<TorchException>(() => op.Call(x)).Message.ShouldContain("pin");
+        return x;
+    }
 
     private static Tensor V(params double[] values) => Tensor.From(values, values.Length);
 
