@@ -12,17 +12,7 @@ namespace Graft.Diagnostics;
 /// <summary>A short adaptation and its samples on a device, held against the same on the processor: everything drawn is the same on both.</summary>
 internal static class DeviceTest
 {
-    private static readonly UNet2DOptions Network = new()
-    {
-        SampleSize = 16,
-        InChannels = 1,
-        OutChannels = 1,
-        BlockOutChannels = [16, 32],
-        DownBlockTypes = ["DownBlock2D", "AttnDownBlock2D"],
-        UpBlockTypes = ["AttnUpBlock2D", "UpBlock2D"],
-        LayersPerBlock = 1,
-        NormNumGroups = 4,
-    };
+    private static readonly UNet2DOptions Network = SelfTest.SmallNetwork with { SampleSize = 16, BlockOutChannels = [16, 32] };
 
     /// <summary>Losses may differ by so much of themselves: orders of sums, and with TensorFloat-32 rounded factors.</summary>
     private static double LossTolerance => TorchRuntime.TensorFloat32 ? 2e-2 : 1e-3;

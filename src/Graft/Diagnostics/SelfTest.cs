@@ -18,6 +18,18 @@ internal static class SelfTest
     // From a second implementation of Philox4x32-10 and its key.
     private const uint KnownBits = 0x93eaaf27;
 
+    /// <summary>A U-Net with attention.</summary>
+    internal static UNet2DOptions SmallNetwork { get; } = new()
+    {
+        InChannels = 1,
+        OutChannels = 1,
+        BlockOutChannels = [8, 16],
+        DownBlockTypes = ["DownBlock2D", "AttnDownBlock2D"],
+        UpBlockTypes = ["AttnUpBlock2D", "UpBlock2D"],
+        LayersPerBlock = 1,
+        NormNumGroups = 4,
+    };
+
     /// <summary>PNG there and back, and a JPEG of one grey.</summary>
     internal static Finding Codecs()
     {
@@ -78,16 +90,7 @@ internal static class SelfTest
     {
         const double Step = 1e-2;
         using var scope = new TensorScope();
-        using var network = new UNet2D(new UNet2DOptions
-        {
-            InChannels = 1,
-            OutChannels = 1,
-            BlockOutChannels = [8, 16],
-            DownBlockTypes = ["DownBlock2D", "AttnDownBlock2D"],
-            UpBlockTypes = ["AttnUpBlock2D", "UpBlock2D"],
-            LayersPerBlock = 1,
-            NormNumGroups = 4,
-        });
+        using var network = new UNet2D(SmallNetwork);
         network.Initialise(1);
         network.Train(false);
         network.RequireGrad(true);
