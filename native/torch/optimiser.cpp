@@ -196,10 +196,8 @@ extern "C" int32_t graft_adamw_step(const graft_adamw* o, int32_t count, const g
                 }
             });
             for (auto& [of, list] : rest) update(list, f);
-            // The fast path wrote behind autograd's back: a graph that holds the old values must not be run on the new ones.
-            for (const auto& c : chunks) {
-                if (c.begin != 0) continue;
-                const auto& s = slots[c.slot];
+            // All this was behind autograd's back: a graph that holds the old values must not be run on the new ones.
+            for (const auto& s : slots) {
                 if (s.gradient.defined()) {
                     for (const auto& t : {s.parameter, s.exp_avg, s.exp_avg_sq}) t.unsafeGetTensorImpl()->bump_version();
                 }

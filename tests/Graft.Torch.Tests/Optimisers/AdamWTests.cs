@@ -67,6 +67,23 @@ public class AdamWTests
         }
     });
 
+    /// <summary>By the loops over memory and by libtorch's operators alike.</summary>
+    [Theory]
+    [InlineData(DType.Float32)]
+    [InlineData(DType.BFloat16)]
+    public void A_graph_that_holds_the_old_values_is_not_run_on_the_new_ones(DType type) => InScope(() =>
+    {
+        var p = Leaf(Tensor.From([1f, 2], 2).To(type));
+        using var adam = new AdamW([new NamedTensor("w", p)], Options, average: true);
+        var old = p.Square().Sum();
+        p.Grad = Tensor.From([1f, 1], 2).To(type);
+        var (before, average) = (p.Version, adam.Average!.Single().Value.Version);
+        adam.Step(0.1, 0.5);
+        p.Version.ShouldBeGreaterThan(before);
+        adam.Average!.Single().Value.Version.ShouldBeGreaterThan(average);
+        Should.Throw<TorchException>(() => Autograd.Backward(old)).Message.ShouldContain("modified by an inplace operation");
+    });
+
     [Fact]
     public void Strides_change_nothing() => InScope(() =>
     {
