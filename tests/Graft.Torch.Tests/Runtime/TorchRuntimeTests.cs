@@ -20,34 +20,12 @@ public class TorchRuntimeTests
 
     /// <summary>libtorch by itself allows TensorFloat-32 in convolutions.</summary>
     [Fact]
-    public void GPUs_compute_in_float32_unless_they_are_told() => TorchRuntime.Run(() =>
-    {
-        NativeMethods.graft_tf32_allowed().ShouldBe(TorchRuntime.TensorFloat32 ? 3 : 0);
-        try
-        {
-            NativeMethods.graft_allow_tf32(1).ShouldBe(0);
-            NativeMethods.graft_tf32_allowed().ShouldBe(3);
-        }
-        finally
-        {
-            _ = NativeMethods.graft_allow_tf32(TorchRuntime.TensorFloat32 ? 1 : 0);
-        }
-    });
+    public void GPUs_compute_in_float32_unless_they_are_told() =>
+        IsSwitched(NativeMethods.graft_tf32_allowed, NativeMethods.graft_allow_tf32, TorchRuntime.TensorFloat32, 3);
 
     [Fact]
-    public void CuDNN_times_nothing_unless_it_is_told() => TorchRuntime.Run(() =>
-    {
-        NativeMethods.graft_cudnn_benchmarked().ShouldBe(TorchRuntime.CudnnBenchmark ? 1 : 0);
-        try
-        {
-            NativeMethods.graft_benchmark_cudnn(1).ShouldBe(0);
-            NativeMethods.graft_cudnn_benchmarked().ShouldBe(1);
-        }
-        finally
-        {
-            _ = NativeMethods.graft_benchmark_cudnn(TorchRuntime.CudnnBenchmark ? 1 : 0);
-        }
-    });
+    public void CuDNN_times_nothing_unless_it_is_told() =>
+        IsSwitched(NativeMethods.graft_cudnn_benchmarked, NativeMethods.graft_benchmark_cudnn, TorchRuntime.CudnnBenchmark, 1);
 
     [Fact]
     public void Exceptions_come_back_with_their_stack()
@@ -102,4 +80,18 @@ public class TorchRuntimeTests
     }
 
     private static void ThrowOnPurpose() => throw new FormatException("on purpose");
+
+    private static void IsSwitched(Func<int> read, Func<int, int> set, bool wanted, int on) => TorchRuntime.Run(() =>
+    {
+        read().ShouldBe(wanted ? on : 0);
+        try
+        {
+            set(1).ShouldBe(0);
+            read().ShouldBe(on);
+        }
+        finally
+        {
+            _ = set(wanted ? 1 : 0);
+        }
+    });
 }
