@@ -62,8 +62,19 @@ build_native() {
         && cmake --build "$ARTIFACTS/native/build" --parallel
 }
 
-setup() { # what to build: a project or the solution
-    local target="$1" key="$2" stamp
+build() { # a project or the solution
+    dotnet build "$GRAFT_HOME/$1" -c Release -v quiet -nologo
+}
+
+# Compiled ahead of its start, which takes a third of the time off. The compiler for that is a package of its own: without it, or
+# for a processor that it does not know, the program is compiled as it runs.
+publish_ahead() {
+    local publish=(dotnet publish "$GRAFT_HOME/$1" -c Release -v quiet -nologo)
+    "${publish[@]}" --use-current-runtime --no-self-contained -p:PublishReadyToRun=true || "${publish[@]}"
+}
+
+setup() { # what to build: a project or the solution; its name; the function that builds it
+    local target="$1" key="$2" how="${3:-build}" stamp
     mkdir -p "$ARTIFACTS"
     command -v dotnet >/dev/null || fail "the .NET 10 SDK is missing: install dotnet-sdk-10.0 (https://dot.net)."
 
@@ -83,8 +94,7 @@ setup() { # what to build: a project or the solution
     [ "$key" = benchmarks ] && sources+=(benchmarks)
     stamp="$(stamp_of "${sources[@]}" Directory.Build.props Directory.Packages.props .editorconfig global.json Graft.slnx)"
     if [ "$(cat "$ARTIFACTS/dotnet-$key.stamp" 2>/dev/null)" != "$stamp" ]; then
-        run_logged "building the $key (about a minute, once)" "$ARTIFACTS/dotnet-$key.log" \
-            dotnet build "$GRAFT_HOME/$target" -c Release -v quiet -nologo
+        run_logged "building the $key (about a minute, once)" "$ARTIFACTS/dotnet-$key.log" "$how" "$target"
         printf '%s\n' "$stamp" >"$ARTIFACTS/dotnet-$key.stamp"
     fi
 }
