@@ -49,7 +49,7 @@ internal static class Program
         var rounds = new Option<int>("--rounds") { DefaultValueFactory = _ => 9 };
         var seconds = new Option<double>("--round-seconds") { Description = "About how long each side works in a round.", DefaultValueFactory = _ => 2 };
         var python = new Option<string>("--python") { DefaultValueFactory = _ => "/usr/bin/python3" };
-        var variants = new Option<string[]>("--variants") { Description = "PyTorch variants: plain, channels_last, cudnn_benchmark; with +kernels it is told the OpenBLAS kernels that Graft takes.", DefaultValueFactory = _ => ["plain", "plain+kernels", "channels_last+kernels"], AllowMultipleArgumentsPerToken = true };
+        var variants = new Option<string[]>("--variants") { Description = "PyTorch variants: plain, channels_last, cudnn_benchmark, compile, reduce_overhead; with +kernels it is told the OpenBLAS kernels that Graft takes.", DefaultValueFactory = _ => ["plain", "plain+kernels", "channels_last+kernels"], AllowMultipleArgumentsPerToken = true };
         var device = new Option<string>("--device") { DefaultValueFactory = _ => "cpu" };
         var tensorFloat = new Option<bool>("--tf32") { Description = "TensorFloat-32 for matrix products and convolutions on GPUs; without it, off on both sides." };
         var tolerance = new Option<double>("--tolerance") { Description = "Largest relative difference of outputs and gradients.", DefaultValueFactory = _ => Parity.Tolerance };

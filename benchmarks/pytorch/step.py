@@ -1,6 +1,6 @@
 """The opponent's process: reads commands from stdin, one a line, and answers each with one line of JSON.
 
-    python3 step.py MODEL BATCH THREADS DEVICE VARIANT     (VARIANT: plain, channels_last, cudnn_benchmark)
+    python3 step.py MODEL BATCH THREADS DEVICE VARIANT     (VARIANT: plain, channels_last, cudnn_benchmark, compile, reduce_overhead)
 
 What follows a + in a variant is for whoever starts this process.
 
@@ -21,6 +21,7 @@ from sssd import Sssd
 LEARNING_RATE, BETAS, EPSILON, WEIGHT_DECAY, MAX_NORM = 1e-4, (0.9, 0.999), 1e-8, 0.01, 1.0
 EMA_DECAY, EMA_POWER = 0.9999, 0.75
 ITEMS, SAMPLING_STEPS = 256, 50
+COMPILED = {"compile": "default", "reduce_overhead": "reduce-overhead"}  # torch.compile's modes; the second uses CUDA graphs
 TYPES = {"F32": torch.float32, "I64": torch.int64, "U8": torch.uint8}
 
 
@@ -103,6 +104,7 @@ class Bench:
         weights = os.path.join(folder, "diffusion_pytorch_model.safetensors")
         self.model.load_state_dict(read_safetensors(weights), strict=True)
         self.model = self.model.to(self.device).to(memory_format=self.layout)
+        self.network = self.compiled(COMPILED[variant]) if variant in COMPILED else self.model
         betas = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float32)
         self.alphas = (1 - betas).double().cumprod(0)
         each = -1, *[1] * len(self.data.shape)
@@ -110,6 +112,11 @@ class Bench:
         self.root_rest = (1 - self.alphas).sqrt().float().to(self.device).view(each)
         self.optimiser = self.ema = self.state = None
         self.steps = 0
+
+    def compiled(self, mode):
+        if not hasattr(torch, "compile"):
+            sys.exit(f"PyTorch {torch.__version__} has no torch.compile: it needs 2.0 or newer.")
+        return torch.compile(self.model, mode=mode)
 
     def prepare_training(self):
         self.parameters = list(self.model.parameters())
@@ -142,7 +149,7 @@ class Bench:
         noise = torch.randn_like(x0)
         t = torch.randint(0, 1000, (self.batch,), device=self.device)
         self.optimiser.zero_grad(set_to_none=True)
-        loss = F.mse_loss(self.model(self.root_alpha[t] * x0 + self.root_rest[t] * noise, t, *condition), noise)
+        loss = F.mse_loss(self.network(self.root_alpha[t] * x0 + self.root_rest[t] * noise, t, *condition), noise)
         loss.backward()
         self.update()
         return loss.item()
@@ -155,7 +162,7 @@ class Bench:
         for k, now in enumerate(plan):
             then = self.alphas[plan[k + 1]].item() if k + 1 < len(plan) else 1.0
             alpha = self.alphas[now].item()
-            noise = self.model(x, torch.full((x.shape[0],), now, dtype=torch.int64, device=self.device), *condition)
+            noise = self.network(x, torch.full((x.shape[0],), now, dtype=torch.int64, device=self.device), *condition)
             x0 = (x - (1 - alpha) ** 0.5 * noise) / alpha ** 0.5
             if self.data.clipped:
                 x0 = x0.clamp(-1, 1)
@@ -184,7 +191,7 @@ class Bench:
         x, noise, t = self.to_device(given["x"]), self.to_device(given["noise"]), given["t"].to(self.device)
         condition = [given["labels"].to(self.device)] if "labels" in given else []
         operations = self.count_operations and self.count_operations(self.model, x, t) // x.shape[0]
-        output = self.model(x, t, *condition)
+        output = self.network(x, t, *condition)
         loss = F.mse_loss(output, noise)
         loss.backward()
         named = dict(self.model.named_parameters())
