@@ -37,6 +37,14 @@ c10::intrusive_ptr<Engine> make_engine(const std::string& backend, const c10::in
     throw std::invalid_argument("the backend " + backend + " was not built into this library");
 }
 
+// Since 2.4 libtorch's store runs on libuv unless it is told, also where libtorch was built without (as Debian's is).
+template <typename Options>
+auto without_libuv(Options& options, int) -> decltype(void(options.useLibUV)) {
+    options.useLibUV = false;
+}
+template <typename Options>
+void without_libuv(Options&, long) {}
+
 at::Tensor contiguous(graft_tensor handle) {
     auto tensor = borrow(handle);
     if (!tensor.defined() || !tensor.is_contiguous()) throw std::invalid_argument("a collective takes a contiguous tensor");
@@ -60,6 +68,7 @@ graft_group graft_group_create(const char* backend, const char* host, int32_t po
             options.isServer = serve != 0;
             options.waitWorkers = false;  // making the engine waits for everybody
             options.timeout = timeout;
+            graft::without_libuv(options, 0);
             auto group = std::make_unique<graft::Group>();
             auto meeting = c10::make_intrusive<c10d::TCPStore>(host, options);
             meeting->setTimeout(timeout);
