@@ -41,6 +41,8 @@ internal static partial class NativeLoader
                 _ = setenv(CoreVariable, core, 0);
             if (Environment.GetEnvironmentVariable("WORLD_SIZE") is not null)
                 _ = setenv("GLOG_minloglevel", "3", 0); // c10d also throws what it logs, and a message is one line
+            // Debian's libtorch 2.x brings UCX along, which takes SIGSEGV for itself, and with it .NET's null references.
+            _ = setenv("UCX_ERROR_SIGNALS", "", 0);
             NativeLibrary.SetDllImportResolver(typeof(NativeMethods).Assembly, Resolve);
         }
     }

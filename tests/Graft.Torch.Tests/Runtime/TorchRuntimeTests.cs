@@ -27,6 +27,15 @@ public class TorchRuntimeTests
     public void CuDNN_times_nothing_unless_it_is_told() =>
         IsSwitched(NativeMethods.graft_cudnn_benchmarked, NativeMethods.graft_benchmark_cudnn, TorchRuntime.CudnnBenchmark, 1);
 
+    /// <summary>A library that libtorch brings along may take the signal that .NET makes them of, and end the process.</summary>
+    [Fact]
+    public void Null_references_are_exceptions_beside_libtorch()
+    {
+        string? nothing = Environment.GetEnvironmentVariable("GRAFT_THIS_IS_NOT_SET");
+        TorchRuntime.Run(() => NativeMethods.graft_tf32_allowed().ShouldBeInRange(0, 3));
+        Should.Throw<NullReferenceException>(() => nothing!.Length);
+    }
+
     [Fact]
     public void Exceptions_come_back_with_their_stack()
     {
