@@ -15,6 +15,8 @@ stamp_of() {
     (cd "$GRAFT_HOME" && find "$@" -type f ! -path '*/obj/*' ! -path '*/bin/*' -printf '%p %s %T@\n' 2>/dev/null | LC_ALL=C sort | sha1sum | cut -d' ' -f1)
 }
 
+installed() { dpkg-query -W -f='${Status}' "$1" 2>/dev/null | grep -q 'ok installed'; }
+
 missing_packages() {
     local wanted=("${PACKAGES_NATIVE[@]}") package
     [ -n "${LIBTORCH:-}" ] || wanted+=("${PACKAGES_TORCH[@]}")
@@ -23,8 +25,9 @@ missing_packages() {
             g++) command -v c++ >/dev/null && continue ;;
             cmake) command -v cmake >/dev/null && continue ;;
             ninja-build) command -v ninja >/dev/null && continue ;;
+            libtorch-dev | libgloo-dev) installed "${package%-dev}-cuda-dev" && continue ;; # with CUDA (Debian's contrib)
         esac
-        dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || printf '%s ' "$package"
+        installed "$package" || printf '%s ' "$package"
     done
 }
 
