@@ -69,7 +69,7 @@ build() { # a project or the solution
     dotnet build "$GRAFT_HOME/$1" -c Release -v quiet -nologo
 }
 
-# Compiled ahead of its start, which takes a third of the time off. The compiler for that is a package of its own: without it, or
+# Compiled ahead of its start, which takes a fifth to a third off what needs no tensors. The compiler for that is a package of its own: without it, or
 # for a processor that it does not know, the program is compiled as it runs.
 publish_ahead() {
     local publish=(dotnet publish "$GRAFT_HOME/$1" -c Release -v quiet -nologo)
