@@ -9,7 +9,7 @@
 #include "winograd.h"
 
 // Operators of a residual block, registered beside libtorch's:
-//   graft::conv3x3(x, weight, bias)                    stride 1, zeros at the edges
+//   graft::conv3x3(x, weight, bias, doubled)           stride 1, zeros at the edges; of x, or of x with each place twice in both directions
 //   graft::norm_silu_conv3x3(x, shift, ..., residual)  conv3x3(silu(norm(x + shift) (1 + scale) + offset)) + residual
 //   graft::has_winograd_convolution(sizes)             whether the two have kernels of their own for these sizes
 // With Winograd's convolutions (winograd.h) norm, SiLU, bias and residual are part of the loops that run anyway, and what SiLU returned is computed
@@ -27,7 +27,9 @@ Tensor per_channel(const Tensor& t) { return t.unsqueeze(-1).unsqueeze(-1); }
 
 optional<Tensor> given(const Tensor& t) { return t.defined() ? optional<Tensor>(t) : optional<Tensor>(); }
 
-Tensor plain_conv(const Tensor& x, const Tensor& weight, const Tensor& bias) { return at::conv2d(x, weight, given(bias), 1, 1); }
+Tensor plain_conv(const Tensor& x, const Tensor& weight, const Tensor& bias, bool doubled = false) {
+    return at::conv2d(doubled ? at::upsample_nearest2d(x, {2 * x.size(2), 2 * x.size(3)}) : x, weight, given(bias), 1, 1);
+}
 
 // x, shift, norm_weight, norm_bias, scale, offset, weight, bias, residual: the order that the operator has as well.
 enum Input { X, Shift, NormWeight, NormBias, Scale, Offset, Weight, Bias, Residual, Inputs };
@@ -52,10 +54,24 @@ using Shape = winograd::Shape;
 
 bool has_winograd(const Shape& s) {
     return wanted_at_all() && s.pictures > 0 && s.height > 1 && s.width > 1 && s.inputs > 0 && s.outputs > 0 &&
-           s.inputs % winograd::channel_block == 0 && s.outputs % winograd::channel_block == 0;
+           s.inputs % winograd::channel_block == 0;
 }
 
-Shape shape_of(const Tensor& x, const Tensor& weight) { return {x.size(0), x.size(1), weight.size(0), x.size(2), x.size(3)}; }
+Shape shape_of(const Tensor& x, const Tensor& weight, bool doubled = false) {
+    const int64_t times = doubled ? 2 : 1;
+    return {x.size(0), x.size(1), weight.size(0), times * x.size(2), times * x.size(3), doubled};
+}
+
+// Outputs fill whole vectors: those that a layer lacks, as a network's last, have weights of 0 and are left out of what is returned.
+int64_t missing(const Shape& s) { return (winograd::channel_block - s.outputs % winograd::channel_block) % winograd::channel_block; }
+
+// So many zeros behind dimension `dim`.
+Tensor padded(const Tensor& t, int64_t dim, int64_t count) {
+    if (!t.defined() || count == 0) return t;
+    std::vector<int64_t> ends(static_cast<size_t>(2 * (t.dim() - dim)), 0);
+    ends.back() = count;
+    return at::constant_pad_nd(t, ends);
+}
 
 bool is_ours(const Tensor& x, const Tensor& weight, std::initializer_list<Tensor> others) {
     if (x.dim() != 4 || weight.dim() != 4 || weight.size(2) != 3 || weight.size(3) != 3 || x.size(1) != weight.size(1)) return false;
@@ -69,8 +85,8 @@ Tensor floats(int64_t count) { return at::empty({count}, at::kFloat); }
 
 // f(from, to, scratch, thread) for pictures from..to, at most as many at a time as a core's cache holds; threads share them evenly.
 template <class F>
-void each_pass(const Shape& s, int64_t (*scratch_of)(const Shape&, int64_t), F f) {
-    const auto threads = static_cast<int64_t>(at::get_num_threads()), once = winograd::at_once(s), needed = (s.pictures + once - 1) / once;
+void each_pass(const Shape& s, bool adds_gradient, int64_t (*scratch_of)(const Shape&, int64_t), F f) {
+    const auto threads = static_cast<int64_t>(at::get_num_threads()), once = winograd::at_once(s, adds_gradient), needed = (s.pictures + once - 1) / once;
     const auto passes = std::min(s.pictures, (needed + threads - 1) / threads * threads), most = (s.pictures + passes - 1) / passes;
     at::parallel_for(0, passes, 1, [&](int64_t first, int64_t last) {
         auto scratch = floats(scratch_of(s, most));
@@ -86,14 +102,20 @@ void each_channel(int64_t channels, F f) {
 
 double operations(const Shape& s) { return 2.0 * 9 * static_cast<double>(s.pictures * s.inputs * s.outputs) * static_cast<double>(s.positions()); }
 
-Tensor forward(const Shape& s, winograd::Forward task, const Tensor& weight) {
-    ProfiledPart part("graft::convolution", operations(s));
+Tensor forward(const Shape& whole, winograd::Forward task, const Tensor& whole_weight, const Tensor& bias, const Tensor& residual = Tensor()) {
+    ProfiledPart part("graft::convolution", operations(whole));
+    const auto more = missing(whole);
+    auto s = whole;
+    s.outputs += more;
+    const auto weight = padded(whole_weight, 0, more), all_bias = padded(bias, 0, more), added = padded(residual, 1, more);
+    task.bias = values(all_bias);
+    task.residual = values(added);
     auto u = floats(winograd::places * s.place()), y = at::empty({s.pictures, s.outputs, s.height, s.width}, at::kFloat);
     each_channel(s.inputs, [&](int64_t from, int64_t to) { winograd::transform_weight(s, from, to, values(weight), u.data_ptr<float>()); });
     task.u = u.data_ptr<float>();
     task.y = y.data_ptr<float>();
-    each_pass(s, winograd::forward_scratch, [&](int64_t from, int64_t to, float* scratch, int) { winograd::forward(s, from, to, task, scratch); });
-    return y;
+    each_pass(s, false, winograd::forward_scratch, [&](int64_t from, int64_t to, float* scratch, int) { winograd::forward(s, from, to, task, scratch); });
+    return more == 0 ? y : y.narrow(1, 0, whole.outputs).contiguous();
 }
 
 struct Gradients {
@@ -101,15 +123,21 @@ struct Gradients {
 };
 
 // task says what the convolution saw; its places for results are filled in here.
-Gradients backward(const Shape& s, winograd::Backward task, const Tensor& weight, bool input, bool weights, bool bias) {
-    ProfiledPart part("graft::convolution_backward", (static_cast<int>(input) + static_cast<int>(weights)) * operations(s));
+Gradients backward(const Shape& whole, winograd::Backward task, const Tensor& whole_dy, const Tensor& whole_weight, bool input, bool weights, bool bias) {
+    ProfiledPart part("graft::convolution_backward", (static_cast<int>(input) + static_cast<int>(weights)) * operations(whole));
+    const auto more = missing(whole);
+    auto s = whole;
+    s.outputs += more;
+    const auto dy = padded(whole_dy, 1, more), weight = padded(whole_weight, 0, more);
+    task.dy = values(dy);
     Gradients result;
     Tensor u, sums;
     const auto size = winograd::places * s.place();
     if (input) {
         u = floats(size);
         each_channel(s.outputs, [&](int64_t from, int64_t to) { winograd::transform_weight_back(s, from, to, values(weight), u.data_ptr<float>()); });
-        result.input = at::empty({s.pictures, s.inputs, s.height, s.width}, at::kFloat);
+        const int64_t times = s.doubled ? 2 : 1;
+        result.input = at::empty({s.pictures, s.inputs, s.height / times, s.width / times}, at::kFloat);
         task.u_back = u.data_ptr<float>();
         task.dz = result.input.data_ptr<float>();
     }
@@ -118,7 +146,7 @@ Gradients backward(const Shape& s, winograd::Backward task, const Tensor& weight
         task.dy_sum = sums.data_ptr<float>();
     }
     std::vector<Tensor> du(weights ? static_cast<size_t>(at::get_num_threads()) : 0);  // of each thread; of those that did nothing, none
-    each_pass(s, winograd::backward_scratch, [&](int64_t from, int64_t to, float* scratch, int thread) {
+    each_pass(s, weights, winograd::backward_scratch, [&](int64_t from, int64_t to, float* scratch, int thread) {
         auto own = task;
         if (weights) {
             auto& sum = du.at(static_cast<size_t>(thread));
@@ -135,44 +163,52 @@ Gradients backward(const Shape& s, winograd::Backward task, const Tensor& weight
         each_channel(s.inputs, [&](int64_t from, int64_t to) { winograd::weight_gradient(s, from, to, values(total), result.weight.data_ptr<float>()); });
     }
     if (bias) result.bias = sums.sum(0);
+    if (more == 0) return result;
+    if (weights) result.weight = result.weight.narrow(0, 0, whole.outputs).clone();
+    if (bias) result.bias = result.bias.narrow(0, 0, whole.outputs).clone();
     return result;
 }
 
 // ---- conv3x3
 
-Tensor convolved(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+Tensor convolved(const Tensor& x, const Tensor& weight, const Tensor& bias, bool doubled) {
     const auto in = x.contiguous(), w = weight.contiguous(), b = contiguous(bias);
     winograd::Forward task{};
     task.x = values(in);
-    task.bias = values(b);
-    return forward(shape_of(x, weight), task, w);
+    return forward(shape_of(x, weight, doubled), task, w, b);
 }
 
 struct Conv3x3 : Function<Conv3x3> {
-    static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight, const Tensor& bias) {
+    static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight, const Tensor& bias, bool doubled) {
         context->save_for_backward({x, weight, bias});
-        return convolved(x, weight, or_undefined(bias));
+        context->saved_data["doubled"] = doubled;
+        return convolved(x, weight, or_undefined(bias), doubled);
     }
 
     static variable_list backward(AutogradContext* context, variable_list gradients) {
         const auto in = or_undefined(context->get_saved_variables());
+        const bool doubled = context->saved_data["doubled"].toBool();
         const std::vector<bool> wanted{context->needs_input_grad(0), context->needs_input_grad(1), in[2].defined() && context->needs_input_grad(2)};
-        if (at::GradMode::is_enabled())
-            return by_plain_operators(in, gradients[0], wanted, [](const variable_list& v) { return plain_conv(v[0], v[1], v[2]); });
-        const auto x = in[0].contiguous(), weight = in[1].contiguous(), dy = gradients[0].contiguous();
-        winograd::Backward task{};
-        task.dy = values(dy);
-        task.x = values(x);
-        const auto found = graft::backward(shape_of(x, weight), task, weight, wanted[0], wanted[1], wanted[2]);
-        return {found.input, found.weight, found.bias};
+        variable_list result;
+        if (at::GradMode::is_enabled()) {
+            result = by_plain_operators(in, gradients[0], wanted, [&](const variable_list& v) { return plain_conv(v[0], v[1], v[2], doubled); });
+        } else {
+            const auto x = in[0].contiguous(), weight = in[1].contiguous(), dy = gradients[0].contiguous();
+            winograd::Backward task{};
+            task.x = values(x);
+            const auto found = graft::backward(shape_of(x, weight, doubled), task, dy, weight, wanted[0], wanted[1], wanted[2]);
+            result = {found.input, found.weight, found.bias};
+        }
+        result.resize(4);  // whether it is doubled has none
+        return result;
     }
 };
 
-Tensor conv3x3(const Tensor& x, const Tensor& weight, const optional<Tensor>& bias_) {
+Tensor conv3x3(const Tensor& x, const Tensor& weight, const optional<Tensor>& bias_, bool doubled) {
     const auto bias = bias_.value_or(Tensor());
-    if (!is_ours(x, weight, {bias})) return plain_conv(x, weight, bias);
+    if (!is_ours(x, weight, {bias})) return plain_conv(x, weight, bias, doubled);
     const bool recorded = at::GradMode::is_enabled() && (x.requires_grad() || weight.requires_grad() || (bias.defined() && bias.requires_grad()));
-    return recorded ? Conv3x3::apply(x, weight, or_empty(bias)) : convolved(x, weight, bias);
+    return recorded ? Conv3x3::apply(x, weight, or_empty(bias), doubled) : convolved(x, weight, bias, doubled);
 }
 
 // ---- norm_silu_conv3x3
@@ -233,9 +269,7 @@ Tensor fused(const variable_list& in, Norm norm, const Tensor& moments) {
     task.x = values(in[X]);
     task.a = values(rows.a);
     task.b = values(rows.b);
-    task.bias = values(in[Bias]);
-    task.residual = values(in[Residual]);
-    return forward(shape_of(in[X], in[Weight]), task, in[Weight]);
+    return forward(shape_of(in[X], in[Weight]), task, in[Weight], in[Bias], in[Residual]);
 }
 
 variable_list fused_backward(const variable_list& in, Norm norm, const Tensor& moments, const Tensor& dy, const std::vector<bool>& wanted) {
@@ -248,14 +282,13 @@ variable_list fused_backward(const variable_list& in, Norm norm, const Tensor& m
     const auto rows = rows_of(in, norm, moments);
     auto sums = at::empty({s.pictures, c}, at::kFloat), products = at::empty({s.pictures, c}, at::kFloat);
     winograd::Backward task{};
-    task.dy = values(dy);
     task.x = values(in[X]);
     task.a = values(rows.a);
     task.b = values(rows.b);
     task.mean = values(rows.mean);
     task.sum = sums.data_ptr<float>();
     task.product = products.data_ptr<float>();
-    const auto found = backward(s, task, in[Weight], norms, wanted[Weight], wanted[Bias]);
+    const auto found = backward(s, task, dy, in[Weight], norms, wanted[Weight], wanted[Bias]);
     result[Weight] = found.weight;
     result[Bias] = found.bias;
     if (!norms) return result;
@@ -365,7 +398,7 @@ TORCH_LIBRARY(graft, library) {
                 [](int64_t n, int64_t inputs, int64_t outputs, int64_t height, int64_t width) {
                     return static_cast<int64_t>(graft::has_winograd({n, inputs, outputs, height, width}));
                 });
-    library.def("conv3x3(Tensor x, Tensor weight, Tensor? bias) -> Tensor", &graft::conv3x3);
+    library.def("conv3x3(Tensor x, Tensor weight, Tensor? bias, bool doubled) -> Tensor", &graft::conv3x3);
     library.def(
         "norm_silu_conv3x3(Tensor x, Tensor? shift, int groups, Tensor norm_weight, Tensor norm_bias, float epsilon, Tensor? scale, "
         "Tensor? offset, Tensor weight, Tensor? bias, Tensor? residual) -> Tensor",

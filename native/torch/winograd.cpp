@@ -101,23 +101,38 @@ int64_t size_of_places(int64_t tiles, int64_t channels) { return places * (tiles
 struct Plane {
     int64_t width;
     float* values;
-    int32_t* at;  // where each position of the picture is
-    Plane(float*& scratch, const Shape& s) : width(4 * s.across() + 2), values(scratch) {
+    int32_t* at;    // where each position of the picture is
+    int32_t* seen;  // where each of x is; doubled: the first of its four places
+    bool doubled;
+    Plane(float*& scratch, const Shape& s) : width(4 * s.across() + 2), values(scratch), doubled(s.doubled) {
         const auto size = (4 * s.down() + 2) * width * B;
         std::memset(values, 0, static_cast<size_t>(size) * sizeof(float));
         at = reinterpret_cast<int32_t*>(scratch + size);
         for (int64_t p = 0; p < s.positions(); p++) at[p] = static_cast<int32_t>(((p / s.width + 1) * width + p % s.width + 1) * B);
         scratch += size + s.positions();
+        seen = at;
+        if (!doubled) return;
+        seen = reinterpret_cast<int32_t*>(scratch);
+        const auto half = s.width / 2;
+        for (int64_t p = 0; p < s.seen(); p++) seen[p] = at[2 * (p / half) * s.width + 2 * (p % half)];
+        scratch += s.seen();
     }
     const float* tile(int64_t down, int64_t across) const { return values + (4 * down * width + 4 * across) * B; }
+    INLINE void put_seen(int64_t position, Floats v) const {
+        float* p = values + seen[position];
+        store(p, v);
+        if (!doubled) return;
+        store(p + B, v);
+        store(p + width * B, v);
+        store(p + (width + 1) * B, v);
+    }
 };
 
-int64_t size_of_plane(const Shape& s) { return (4 * s.down() + 2) * (4 * s.across() + 2) * B + s.positions(); }
+int64_t size_of_plane(const Shape& s) { return (4 * s.down() + 2) * (4 * s.across() + 2) * B + s.positions() + (s.doubled ? s.seen() : 0); }
 
-// Sixteen rows into the plane, each vector changed by f(values, channel) before.
-template <class F>
-INLINE void fill(const Plane& plane, const Shape& s, const float* rows, Floats* sums, F f) {
-    const auto positions = s.positions();
+// So many positions of sixteen rows, each vector changed by f(values, channel) before, and put(position, the sixteen channels there).
+template <class F, class Put>
+INLINE void fill(int64_t positions, const float* rows, Floats* sums, F f, Put put) {
     Floats total{};
     for (int64_t p = 0; p < positions; p += B) {
         const auto count = positions - p < B ? positions - p : B;
@@ -127,22 +142,26 @@ INLINE void fill(const Plane& plane, const Shape& s, const float* rows, Floats* 
 #pragma GCC unroll 4
         for (int c = 0; c < B; c++, row += positions) t[c] = f(load_some(row, which), c);
         transpose(t);
-        for (int64_t k = 0; k < count; k++) store(plane.values + plane.at[p + k], t[k]);
+        for (int64_t k = 0; k < count; k++) put(p + k, t[k]);
         if (sums != nullptr)
             for (int64_t k = 0; k < count; k++) total += t[k];
     }
     if (sums != nullptr) *sums = total;
 }
 
-INLINE void put_tiles(const Plane& plane, const Shape& s, const Places& into, int64_t tile, int64_t channel) {
+// What the next sixteen rows of x are read from is fetched meanwhile, evenly: `ahead`, or null.
+INLINE void put_tiles(const Plane& plane, const Shape& s, const Places& into, int64_t tile, int64_t channel, const float* ahead) {
+    const auto lines = (s.seen() + s.tiles() - 1) / s.tiles(), stride = into.stride;
     for (int64_t i = 0; i < s.down(); i++)
         for (int64_t j = 0; j < s.across(); j++, tile++) {
             const float* corner = plane.tile(i, j);
             float* out = into.at(tile, channel);
+            if (ahead != nullptr)
+                for (int64_t k = 0; k < lines; k++, ahead += B) _mm_prefetch(ahead, _MM_HINT_T1);
             both<6, 6>(input_transform, [&](int r, int c) { return load(corner + (r * plane.width + c) * B); },
                        [&](int, int, Floats v) {
                            store(out, v);
-                           out += into.stride;
+                           out += stride;
                        });
         }
 }
@@ -179,6 +198,15 @@ INLINE void take_tiles(const Places& from, const Shape& s, int64_t tile, int64_t
         }
 }
 
+// Of a doubled picture [positions, 16] what flows back to each place that it was made of: the sum of four, in its place.
+INLINE void halve(const Shape& s, float* picture) {
+    const auto half = s.width / 2;
+    for (int64_t p = 0; p < s.seen(); p++) {
+        const float* four = picture + (2 * (p / half) * s.width + 2 * (p % half)) * B;
+        store(picture + p * B, load(four) + load(four + B) + (load(four + s.width * B) + load(four + (s.width + 1) * B)));
+    }
+}
+
 // Sixteen rows of so many positions out of [positions, 16], each vector handed to f(values, channel, offset from the first row's beginning, which).
 template <class F>
 INLINE void each_row(const float* picture, int64_t positions, Floats shift, F f) {
@@ -196,19 +224,20 @@ void fill_tiles(const Shape& s, int64_t from, int64_t to, const Forward& task, c
     for (int64_t n = from; n < to; n++)
         for (int64_t c = 0; c < s.inputs; c += B) {
             const auto row = n * s.inputs + c;
-            fill(plane, s, task.x + row * s.positions(), nullptr, [&](Floats v, int k) {
+            const auto activated = [&](Floats v, int k) {
                 if (!Activated) return v;
                 const Floats z = v * task.a[row + k] + task.b[row + k];
                 return z * sigmoid(z);
-            });
-            put_tiles(plane, s, tiles, (n - from) * s.tiles(), c);
+            };
+            fill(s.seen(), task.x + row * s.seen(), nullptr, activated, [&](int64_t p, Floats v) { plane.put_seen(p, v); });
+            put_tiles(plane, s, tiles, (n - from) * s.tiles(), c, task.x + (row + B) * s.seen());
         }
 }
 
 // Through SiLU, or past it, and into the plane again where the gradient of the weights needs what the convolution saw.
 template <bool Activated>
 void through_activation(const Shape& s, int64_t row, const Backward& task, const float* picture, const Plane& plane) {
-    const auto positions = s.positions();
+    const auto positions = s.seen();
     Floats sums[B]{}, products[B]{};
     each_row(picture, positions, Floats{}, [&](Floats* t, int64_t p, int64_t count) {
         const auto which = first(count);
@@ -233,7 +262,7 @@ void through_activation(const Shape& s, int64_t row, const Backward& task, const
         }
         if (task.du == nullptr) return;
         transpose(t);
-        for (int64_t k = 0; k < count; k++) store(plane.values + plane.at[p + k], t[k]);
+        for (int64_t k = 0; k < count; k++) plane.put_seen(p + k, t[k]);
     });
     if (Activated && task.dz != nullptr)
         for (int k = 0; k < B; k++) {
@@ -244,11 +273,11 @@ void through_activation(const Shape& s, int64_t row, const Backward& task, const
 
 }  // namespace
 
-int64_t at_once(const Shape& s) {
-    constexpr int64_t cached = 1 << 18;  // numbers, a megabyte
-    const int64_t fit = cached / (places * (s.inputs + s.outputs)), pay = s.inputs * s.outputs / (2 * (s.inputs + s.outputs));
-    const int64_t tiles = fit > pay ? fit : pay, pictures = (tiles + s.tiles() - 1) / s.tiles();
-    return pictures < s.pictures ? pictures : s.pictures;
+int64_t at_once(const Shape& s, bool adds_gradient) {
+    constexpr int64_t cached = 3 << 16;  // numbers, three quarters of a megabyte
+    const int64_t fit = cached / (places * (s.inputs + s.outputs)), pay = s.inputs * s.outputs / ((adds_gradient ? 1 : 2) * (s.inputs + s.outputs));
+    const int64_t tiles = fit > pay ? fit : pay, pictures = tiles / s.tiles();
+    return pictures < 1 ? 1 : pictures < s.pictures ? pictures : s.pictures;
 }
 
 int64_t forward_scratch(const Shape& s, int64_t pictures) {
@@ -291,9 +320,10 @@ void backward(const Shape& s, int64_t from, int64_t to, const Backward& task, fl
         for (int64_t c = 0; c < s.outputs; c += B) {
             const auto row = n * s.outputs + c;
             Floats sums;
-            fill(plane, s, task.dy + row * s.positions(), task.dy_sum == nullptr ? nullptr : &sums, [](Floats v, int) { return v; });
+            fill(s.positions(), task.dy + row * s.positions(), task.dy_sum == nullptr ? nullptr : &sums, [](Floats v, int) { return v; },
+                 [&](int64_t p, Floats v) { store(plane.values + plane.at[p], v); });
             if (task.dy_sum != nullptr) store(task.dy_sum + row, sums);
-            if (task.u_back != nullptr) put_tiles(plane, s, flow, (n - from) * s.tiles(), c);
+            if (task.u_back != nullptr) put_tiles(plane, s, flow, (n - from) * s.tiles(), c, nullptr);
             if (task.du != nullptr) put_tiles_back(plane, s, gradient, (n - from) * s.tiles(), c);
         }
     if (task.u_back != nullptr)
@@ -304,8 +334,9 @@ void backward(const Shape& s, int64_t from, int64_t to, const Backward& task, fl
         for (int64_t c = 0; c < s.inputs; c += B) {
             const auto tile = (n - from) * s.tiles();
             if (task.u_back != nullptr) take_tiles(in, s, tile, c, scratch);
+            if (task.u_back != nullptr && s.doubled) halve(s, scratch);
             (task.a != nullptr ? through_activation<true> : through_activation<false>)(s, n * s.inputs + c, task, scratch, plane);
-            if (task.du != nullptr) put_tiles(plane, s, in, tile, c);  // in the place of those just taken
+            if (task.du != nullptr) put_tiles(plane, s, in, tile, c, nullptr);  // in the place of those just taken
         }
     if (task.du != nullptr)
         for (int64_t i = 0; i < places; i++)
@@ -374,7 +405,7 @@ void weight_gradient(const Shape& s, int64_t from, int64_t to, const float* du, 
 
 namespace graft::winograd {
 
-int64_t at_once(const Shape&) { return 1; }
+int64_t at_once(const Shape&, bool) { return 1; }
 int64_t forward_scratch(const Shape&, int64_t) { return 0; }
 int64_t backward_scratch(const Shape&, int64_t) { return 0; }
 void transform_weight(const Shape&, int64_t, int64_t, const float*, float*) {}

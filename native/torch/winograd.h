@@ -1,6 +1,6 @@
 // 3x3 convolutions, stride 1, zeros at the edges, by Winograd's F(4x4, 3x3) (Lavin & Gray 2016), a quarter of the multiplications. Single
 // precision, channels in multiples of sixteen, [N, C, H, W] row-major in and out. What stands before and behind a convolution in a residual block
-// (SiLU of a norm, bias, what is added) is part of the loops that read and write its tiles. Includes nothing of libtorch's: it is compiled
+// (SiLU of a norm, bias, what is added), and a picture's doubling, is part of the loops that read and write its tiles. Includes nothing of libtorch's: it is compiled
 // for AVX-512 alone, and an inline function of a common header must not come out of here.
 #pragma once
 #include <cstdint>
@@ -9,10 +9,13 @@ namespace graft::winograd {
 
 constexpr int64_t channel_block = 16;
 
-// Rows of x are [pictures * inputs, height * width], those of y [pictures * outputs, height * width].
+// Rows of x are [pictures * inputs, seen()], those of y [pictures * outputs, height * width]. Doubled: the convolution sees each of x's places
+// twice in both directions (the nearest neighbour's way of enlarging).
 struct Shape {
     int64_t pictures, inputs, outputs, height, width;
+    bool doubled = false;
     int64_t positions() const { return height * width; }
+    int64_t seen() const { return doubled ? positions() / 4 : positions(); }
     int64_t down() const { return (height + 3) / 4; }
     int64_t across() const { return (width + 3) / 4; }
     int64_t tiles() const { return down() * across(); }
@@ -22,8 +25,9 @@ struct Shape {
 
 constexpr int64_t places = 36;  // a tile of 4x4 has 6x6 transformed places
 
-// How many pictures one pass takes, so that their tiles stay in the cache near a core while its weights are used often enough.
-int64_t at_once(const Shape& shape);
+// How many pictures one pass takes, so that their tiles stay in the cache near a core while its weights are used often enough; more where
+// it also adds to the weights' gradient, which is read and written.
+int64_t at_once(const Shape& shape, bool adds_gradient);
 
 // Numbers that a pass over so many pictures needs for itself.
 int64_t forward_scratch(const Shape& shape, int64_t pictures);

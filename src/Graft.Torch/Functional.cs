@@ -63,7 +63,14 @@ public static partial class Functional
     /// <param name="x">[N, C, H, W].</param>
     /// <param name="weight">[K, C, 3, 3].</param>
     /// <param name="bias">[K], or none.</param>
-    public static Tensor Conv3x3(Tensor x, Tensor weight, Tensor? bias) => Conv3x3Op.Call(x, weight, bias);
+    public static Tensor Conv3x3(Tensor x, Tensor weight, Tensor? bias) => Conv3x3Op.Call(x, weight, bias, false);
+
+    /// <summary>The same of x at twice its height and width, each place repeated (<see cref="UpsampleNearest"/>), which is not written out where there are kernels for it.</summary>
+    /// <param name="x">[N, C, H, W].</param>
+    /// <param name="weight">[K, C, 3, 3].</param>
+    /// <param name="bias">[K], or none.</param>
+    /// <returns>[N, K, 2 H, 2 W].</returns>
+    public static Tensor DoubledConv3x3(Tensor x, Tensor weight, Tensor? bias) => Conv3x3Op.Call(x, weight, bias, true);
 
     /// <summary>Whether this processor has kernels for them at all; asks no library.</summary>
     public static bool HasOwnConvolutions =>
@@ -72,7 +79,7 @@ public static partial class Functional
 
     /// <summary>
     /// Whether <see cref="Conv3x3"/> and the half of a residual block below have kernels of their own on this processor for a batch of n pictures
-    /// with so many channels: AVX-512, channels in multiples of 16, float32. Otherwise they are libtorch's operators in a row. The
+    /// with so many channels: AVX-512, inputs in multiples of 16, float32. Otherwise they are libtorch's operators in a row. The
     /// environment's GRAFT_WINOGRAD_CONVOLUTIONS=0 turns them off.
     /// </summary>
     public static bool HasWinogradConvolution(long n, long inputs, long outputs, long height, long width) =>

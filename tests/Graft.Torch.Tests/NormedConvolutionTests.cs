@@ -16,6 +16,8 @@ public class NormedConvolutionTests(ITestOutputHelper output)
         { [5, 96, 32, 7, 7, 32], true, true, true },
         { [1, 16, 32, 9, 20, 4], false, false, false },
         { [2, 32, 16, 3, 2, 1], true, false, true },
+        { [3, 32, 1, 28, 28, 8], false, false, false }, // a network's last layer: its channels out fill no vector
+        { [2, 48, 20, 9, 5, 8], true, true, true },
         { [2, 24, 32, 8, 8, 4], true, false, true }, // 24 channels fill no vectors
     };
 
@@ -65,25 +67,40 @@ public class NormedConvolutionTests(ITestOutputHelper output)
             x => Fused([x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7], x[8]], 2), [1, 4, 2, 3], [1, 4], [4], [4], [1, 4], [1, 4], [2, 4, 3, 3], [2], [1, 2, 2, 3]));
 
     [Theory]
-    [InlineData(16, 32, 28)]
-    [InlineData(32, 16, 8)]
-    [InlineData(48, 48, 5)]
-    [InlineData(7, 32, 9)]
-    public void A_convolution_alone_too(long channels, long outputs, long side) => TorchRuntime.Run(() =>
+    [InlineData(16, 32, 28, 28, false)]
+    [InlineData(32, 16, 8, 8, false)]
+    [InlineData(48, 48, 5, 5, false)]
+    [InlineData(7, 32, 9, 9, false)]
+    [InlineData(32, 3, 9, 4, false)]
+    [InlineData(32, 48, 14, 14, true)]
+    [InlineData(16, 16, 3, 5, true)]
+    [InlineData(16, 4, 1, 7, true)]
+    [InlineData(7, 32, 4, 4, true)]
+    public void A_convolution_alone_too(long channels, long outputs, long height, long width, bool doubled) => TorchRuntime.Run(() =>
     {
         using var scope = new TensorScope();
         using var mode = Autograd.WithGrad();
-        var inputs = Inputs([3, channels, outputs, side, side, 1], false, false, false);
+        var inputs = Inputs([3, channels, outputs, height, width, 1], false, false, false);
         var (single, both) = (Leaves(inputs, DType.Float32), Leaves(inputs, DType.Float64));
-        var y = Functional.Conv3x3(single[0]!, single[6]!, single[7]);
-        var reference = Functional.Conv2d(both[0]!, both[6]!, both[7], padding: 1);
-        Difference("value", y, reference);
         int[] places = [0, 6, 7];
+        var (y, reference) = (Ours(single), Plain(both));
+        Difference("value", y, reference);
         var gradients = Autograd.Gradients(y.Square().Sum(), [.. places.Select(i => single[i]!)]);
         var references = Autograd.Gradients(reference.Square().Sum(), [.. places.Select(i => both[i]!)]);
         for (var k = 0; k < places.Length; k++)
             Difference($"gradient {places[k]}", gradients[k], references[k]);
+
+        using var none = Autograd.NoGrad();
+        Difference("value without gradients", Ours(single), reference);
+
+        Tensor Ours(Tensor?[] t) => doubled ? Functional.DoubledConv3x3(t[0]!, t[6]!, t[7]) : Functional.Conv3x3(t[0]!, t[6]!, t[7]);
+
+        Tensor Plain(Tensor?[] t) => Functional.Conv2d(doubled ? Functional.UpsampleNearest(t[0]!, 2 * height, 2 * width) : t[0]!, t[6]!, t[7], padding: 1);
     });
+
+    [Fact]
+    public void Second_derivatives_of_a_doubled_one_go_through() => TorchRuntime.Run(() =>
+        GradientCheck.Verify(x => Functional.DoubledConv3x3(x[0], x[1], x[2]).Square(), [1, 2, 2, 3], [2, 2, 3, 3], [2]));
 
     [Theory]
     [InlineData(32, 48, 28, 28, true, false)]

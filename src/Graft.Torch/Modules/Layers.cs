@@ -88,6 +88,13 @@ public sealed class Conv2d(long inputs, long outputs, long kernel, long stride =
             _ => Functional.Conv2d(x, WholeWeight, Bias, stride, padding),
         };
     }
+
+    /// <summary>Of x at twice its height and width, each place repeated: [N, in, H, W] to [N, out, 2 H, 2 W]. For a kernel of 3, stride and padding 1.</summary>
+    public Tensor ForwardDoubled(Tensor x)
+    {
+        using var region = OperatorProfile.Region(this);
+        return Functional.DoubledConv3x3(x, WholeWeight, Bias);
+    }
 }
 
 /// <summary><c>nn.Conv1d</c> with zeros around, so that only the stride shortens: weight [out, in, k], bias [out].</summary>

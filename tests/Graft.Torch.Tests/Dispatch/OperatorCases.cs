@@ -94,7 +94,7 @@ internal static class OperatorCases
         ["Functional.Conv1x1Op"] = new(o => o.Call(V(1, 2, 3, 4).Reshape(1, 2, 1, 2), V(1, 10).Reshape(1, 2, 1, 1), V(0.5), false, V(100, 200).Reshape(1, 1, 1, 2)), [1, 1, 1, 2], [131.5, 242.5]),
         ["Functional.SelfAttentionOp"] = new(o => o.Call(V(0, 0, 0, 0, 5, 9).Reshape(1, 3, 1, 2), 1, 0.5), [1, 1, 1, 2], [7, 7]),
         ["Functional.Conv3x3Op"] = new(
-            o => o.Call(V(1, 2, 3, 4).Reshape(1, 1, 2, 2), V(0, 0, 0, 0, 1, 10, 0, 0, 0).Reshape(1, 1, 3, 3), V(0.5)),
+            o => o.Call(V(1, 2, 3, 4).Reshape(1, 1, 2, 2), V(0, 0, 0, 0, 1, 10, 0, 0, 0).Reshape(1, 1, 3, 3), V(0.5), false),
             [1, 1, 2, 2],
             [21.5, 2.5, 43.5, 4.5]),
         ["Functional.NormSiluConv3x3Op"] = new( // norm(1, 3) is -1, 1; the middle of the kernel doubles

@@ -92,7 +92,7 @@ internal sealed class PlainLevel : Module
         // Halving pads right and bottom by one, as TensorFlow's "same".
         if (_downsample is not null)
             return TensorScope.Of(() => _downsample.Forward(x.Pad([0, 1, 0, 1])));
-        return _upsample is null ? x : TensorScope.Of(() => _upsample.Forward(Functional.UpsampleNearest(x, x.Size(2) * 2, x.Size(3) * 2)));
+        return _upsample is null ? x : TensorScope.Of(() => _upsample.ForwardDoubled(x));
     }
 }
 

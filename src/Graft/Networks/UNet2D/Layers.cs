@@ -82,11 +82,7 @@ internal sealed class Upsample : Module
 
     internal Upsample(long channels, bool convolve) => _conv = convolve ? Add("conv", new Conv2d(channels, channels, 3, padding: 1)) : null;
 
-    internal Tensor Forward(Tensor x) => TensorScope.Of(() =>
-    {
-        var doubled = Functional.UpsampleNearest(x, x.Size(2) * 2, x.Size(3) * 2);
-        return _conv?.Forward(doubled) ?? doubled;
-    });
+    internal Tensor Forward(Tensor x) => TensorScope.Of(() => _conv?.ForwardDoubled(x) ?? Functional.UpsampleNearest(x, x.Size(2) * 2, x.Size(3) * 2));
 }
 
 /// <summary>Which way a residual block changes the resolution.</summary>

@@ -121,7 +121,8 @@ public sealed class UNet2D : DenoisingNetwork
         h = Deep?.Given?.Detach() ?? _middle.Forward(h, time, context);
         foreach (var level in _up)
             h = level.Forward(h, time, skips, context);
-        h = _convOut.Forward(Functional.Silu(_normOut.Forward(h)));
+        using (OperatorProfile.Region(_convOut))
+            h = Functional.NormSiluConv3x3(h, _normOut, _convOut);
         // The Fourier variant predicts a score: the output is divided by the noise level that was given as t.
         return Options.TimeEmbeddingType == "fourier" ? h / t.To(h.Type).Reshape(-1, 1, 1, 1) : h;
     }
