@@ -1,7 +1,7 @@
 // 3x3 convolutions, stride 1, zeros at the edges, by Winograd's F(4x4, 3x3) (Lavin & Gray 2016), a quarter of the multiplications. Single
 // precision, channels in multiples of sixteen, [N, C, H, W] row-major in and out. What stands before and behind a convolution in a residual block
-// (SiLU of a norm, bias, what is added), and a picture's doubling, is part of the loops that read and write its tiles. Includes nothing of libtorch's: it is compiled
-// for AVX-512 alone, and an inline function of a common header must not come out of here.
+// (SiLU of a norm, bias, what is added), and a picture's doubling, is part of the loops that read and write its tiles. Includes nothing of
+// libtorch's: it is compiled for AVX-512 alone, and an inline function of a common header must not come out of here.
 #pragma once
 #include <cstdint>
 
