@@ -31,7 +31,7 @@ internal sealed class PictureEncoder : Module
         var h = _in.Forward(x);
         foreach (var level in _levels)
             h = level.Forward(h);
-        return _out.Forward(Functional.Silu(_norm.Forward(_middle.Forward(h))));
+        return Functional.NormSiluConv3x3(_middle.Forward(h), _norm, _out);
     }
 }
 
@@ -65,6 +65,6 @@ internal sealed class PictureDecoder : Module
         var h = _middle.Forward(_in.Forward(z));
         for (var i = _levels.Length - 1; i >= 0; i--)
             h = _levels[i].Forward(h);
-        return _out.Forward(Functional.Silu(_norm.Forward(h)));
+        return Functional.NormSiluConv3x3(h, _norm, _out);
     }
 }

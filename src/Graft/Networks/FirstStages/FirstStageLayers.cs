@@ -28,9 +28,8 @@ internal sealed class PlainResnet : Module
 
     internal Tensor Forward(Tensor x) => TensorScope.Of(() =>
     {
-        var h = _conv1.Forward(Functional.Silu(_norm1.Forward(x)));
-        h = _conv2.Forward(Functional.Silu(_norm2.Forward(h)));
-        return (_shortcut?.Forward(x) ?? x) + h;
+        var h = Functional.NormSiluConv3x3(x, _norm1, _conv1);
+        return Functional.NormSiluConv3x3(h, _norm2, _conv2, residual: _shortcut?.Forward(x) ?? x);
     });
 }
 
