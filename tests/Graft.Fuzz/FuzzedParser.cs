@@ -30,6 +30,9 @@ internal sealed record FuzzedParser
     /// <summary>Bytes that may be allocated for each byte of the file beyond that.</summary>
     public long AllowancePerByte { get; init; } = 1024;
 
+    /// <summary>Seconds that a file may take.</summary>
+    public double MostSeconds { get; init; } = Fuzzer.MostSeconds;
+
     /// <summary>Whether native code does the work, so that the peak of resident memory is measured as well (twice the bound, and 64 MiB).</summary>
     public bool IsNative { get; init; }
 

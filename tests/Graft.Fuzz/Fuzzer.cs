@@ -12,6 +12,7 @@ internal sealed record FuzzFault(long Index, string What);
 /// <summary>Gives damaged files to a parser and judges what comes of each.</summary>
 internal sealed class Fuzzer : IDisposable
 {
+    /// <summary>Seconds that a file may take, unless its parser says otherwise.</summary>
     public const int MostSeconds = 10;
 
     private readonly FuzzedParser _parser;
@@ -85,13 +86,29 @@ internal sealed class Fuzzer : IDisposable
         var bound = _parser.Allowance + (_parser.AllowancePerByte * input.Length);
         if (fault is null && refusal is not null)
             fault = Sentence(refusal.Message);
-        if (seconds > MostSeconds)
-            fault ??= string.Create(CultureInfo.InvariantCulture, $"it took {seconds:f1} s");
+        if (fault is null && seconds > _parser.MostSeconds && (seconds = Again()) > _parser.MostSeconds)
+            fault = string.Create(CultureInfo.InvariantCulture, $"it took {seconds:f1} s");
         if (allocated > bound)
             fault ??= string.Create(CultureInfo.InvariantCulture, $"{allocated} bytes were allocated for a file of {input.Length} (bound {bound})");
         if (fault is null && _parser.IsNative && ResidentMemory.Peak() - resident is var grown && grown > (2 * bound) + (64 << 20))
             fault = string.Create(CultureInfo.InvariantCulture, $"resident memory grew by {grown} bytes for a file of {input.Length}");
         return (refusal is null, fault);
+    }
+
+    /// <summary>Seconds of a second reading: where other work held the processors, the first one was slow through no fault of its input.</summary>
+    private double Again()
+    {
+        var began = Stopwatch.GetTimestamp();
+        try
+        {
+            _read(_file);
+        }
+        catch (InputException)
+        {
+            // Judged already, the first time.
+        }
+
+        return Stopwatch.GetElapsedTime(began).TotalSeconds;
     }
 
     public void Dispose() => _folder.Delete(recursive: true);

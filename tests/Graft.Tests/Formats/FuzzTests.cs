@@ -77,6 +77,30 @@ public class FuzzTests
         GC.KeepAlive(kept);
     }
 
+    [Theory]
+    [InlineData(1, 0)] // only while something else held the processors: the input is not to blame
+    [InlineData(2, 1)]
+    public void Slow_inputs_are_read_twice(int slow, int faults)
+    {
+        var readings = 0;
+        var parser = new FuzzedParser
+        {
+            Name = "slow",
+            File = "file",
+            Seeds = () => [[1, 2, 3]],
+            Mutators = [ByteMutator.Mutate],
+            MostSeconds = 1,
+            Open = _ => _ =>
+            {
+                if (readings++ is var reading && reading > 0 && reading <= slow) // the first is of the undamaged file
+                    Thread.Sleep(1100);
+            },
+        };
+        using var fuzzer = new Fuzzer(parser, 1);
+        fuzzer.Run(0, 1).Faults.Count.ShouldBe(faults);
+        readings.ShouldBe(3);
+    }
+
     [Fact]
     public void Sentences_cannot_steer_a_terminal()
     {

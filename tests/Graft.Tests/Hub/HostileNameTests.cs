@@ -137,7 +137,7 @@ public sealed class HostileNameTests : IDisposable
 
     [Theory]
     [InlineData("\"../../../evil\"")]
-    [InlineData("\"/tmp/evil\"")]
+    [InlineData("\"/evil\"")]
     [InlineData("\"..\"")]
     [InlineData("\"a\\\\b\"")]
     [InlineData("\"evil.incomplete\"")]
