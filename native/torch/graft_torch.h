@@ -56,6 +56,7 @@ GRAFT_API const char* graft_version(void);                 // libtorch's version
 GRAFT_API const char* graft_build_info(void);              // libtorch's own description of its build
 GRAFT_API int32_t graft_set_threads(int32_t count);        // for the calling thread's operators and the BLAS
 GRAFT_API int32_t graft_get_threads(void);
+GRAFT_API void graft_leave_at_once(void);                  // at the end of the process no library takes itself apart; glibc only
 GRAFT_API int32_t graft_allow_tf32(int32_t allowed);       // products and convolutions of NVIDIA's GPUs
 GRAFT_API int32_t graft_tf32_allowed(void);                // 1: products, 2: convolutions, 3: both
 GRAFT_API int32_t graft_benchmark_cudnn(int32_t wanted);    // whether cuDNN times its convolutions and takes the fastest

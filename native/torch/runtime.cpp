@@ -5,6 +5,10 @@
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <dlfcn.h>
 
+#include <cstdio>
+#include <stdlib.h>
+#include <unistd.h>
+
 namespace graft {
 
 std::string& last_error() {
@@ -49,6 +53,18 @@ int32_t graft_set_threads(int32_t count) {
             return 0;
         },
         -1);
+}
+
+void graft_leave_at_once(void) {
+#ifdef __GLIBC__
+    // Handlers run last come, first served: this one comes after those of the libraries that are loaded by now, and none of theirs runs.
+    on_exit(
+        [](int status, void*) {
+            std::fflush(nullptr);
+            _exit(status);
+        },
+        nullptr);
+#endif
 }
 
 int32_t graft_get_threads(void) {

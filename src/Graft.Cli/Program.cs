@@ -48,6 +48,7 @@ internal static class Program
             signal.Cancel = true;
             stop.Cancel();
         });
+        TorchRuntime.LeavesAtOnce = true;
         try
         {
             var configuration = new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };

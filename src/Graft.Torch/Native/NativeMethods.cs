@@ -24,6 +24,9 @@ internal static unsafe partial class NativeMethods
     internal static partial int graft_get_threads();
 
     [LibraryImport(Library)]
+    internal static partial void graft_leave_at_once();
+
+    [LibraryImport(Library)]
     internal static partial int graft_allow_tf32(int allowed);
 
     [LibraryImport(Library)]
