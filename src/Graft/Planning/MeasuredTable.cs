@@ -87,6 +87,19 @@ public sealed record MeasuredComparison
 
     /// <summary>The methods by the names that the recipe gives them.</summary>
     public required IReadOnlyDictionary<string, MeasuredMethod> Methods { get; init; }
+
+    /// <summary>The comparison as if it had only had the targets of one number of training pictures: a method's best steps depend on it.</summary>
+    internal IEnumerable<MeasuredComparison> ByPictures() => TrainingPictures.GroupBy(t => t.Value, t => t.Key).Select(group =>
+    {
+        var targets = group.ToHashSet();
+        return this with
+        {
+            TrainingPictures = targets.ToDictionary(t => t, t => group.Key),
+            Methods = Methods
+                .Select(m => (m.Key, Value: m.Value with { Points = [.. m.Value.Points.Where(p => targets.Contains(p.Target))] }))
+                .Where(m => m.Value.Points.Count > 0).ToDictionary(m => m.Key, m => m.Value),
+        };
+    });
 }
 
 /// <summary>One method's settings and measurements.</summary>

@@ -67,6 +67,6 @@ public static class MethodChoice
         if (pairs.Any(p => !p.A.KernelDeviation.ContainsKey(space) || !p.B.KernelDeviation.ContainsKey(space)))
             return $"one seed alone, so that nobody knows whether the lead over {second.Name} is more than chance";
         var ahead = pairs.Count(p => p.B.Kernel[space] - p.A.Kernel[space] > p.A.KernelDeviation[space] + p.B.KernelDeviation[space]);
-        return string.Create(CultureInfo.InvariantCulture, $"ahead of {second.Name} beyond the spread of the seeds on {ahead} of {first.Best.Count} targets");
+        return string.Create(CultureInfo.InvariantCulture, $"ahead of {second.Name} beyond the spread of the seeds on {ahead} of {first.Best.Count} target{(first.Best.Count == 1 ? "" : "s")}");
     }
 }

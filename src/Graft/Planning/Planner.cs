@@ -50,10 +50,15 @@ public static class Planner
         };
     }
 
-    /// <summary>The comparison whose targets have the most similar number of pictures; then, whose pictures have the most similar size.</summary>
-    private static MeasuredComparison? Nearest(MeasuredTable table, PlanRequest request) => table.Comparisons
-        .OrderBy(c => Math.Abs(Math.Log((double)request.Pictures / c.TrainingPictures.Values.Average())))
+    /// <summary>
+    /// Of each comparison the targets with one number of pictures; of these, those with the method that was asked for, if any has it; whose number is the most similar; then, whose
+    /// pictures have the most similar size; then, of which most was measured.
+    /// </summary>
+    private static MeasuredComparison? Nearest(MeasuredTable table, PlanRequest request) => table.Comparisons.SelectMany(c => c.ByPictures())
+        .OrderByDescending(c => request.Method is { } wanted && c.Methods.Values.Any(m => m.Method == wanted))
+        .ThenBy(c => Math.Abs(Math.Log((double)request.Pictures / c.TrainingPictures.Values.First())))
         .ThenBy(c => Math.Abs(Math.Log((double)request.Source.Shape.Elements / c.Picture.Aggregate((a, b) => a * b))))
+        .ThenByDescending(c => c.TrainingPictures.Count * c.Seeds.Count)
         .FirstOrDefault();
 
     private static RankedMethod? Choose(PlanRequest request, MeasuredComparison measured, List<string> reasons, List<string> warnings)
@@ -78,7 +83,7 @@ public static class Planner
 
         var best = able[0];
         reasons.Add(string.Create(CultureInfo.InvariantCulture,
-            $"{best.Name} comes first in {measured.Name} (mean rank {best.MeanRank:0.#} of {ranked.Count} over {best.Best.Count} targets), each method at its best step with at most {bar} copies, by kernel distance in {measured.Spaces[0]}{(able.Count > 1 ? $"; {MethodChoice.Lead(best, able[1], measured.Spaces[0])}" : "")}."));
+            $"{best.Name} comes first in {measured.Name} (mean rank {best.MeanRank:0.#} of {ranked.Count} over {Targets(best.Best.Count)}), each method at its best step with at most {bar} copies, by kernel distance in {measured.Spaces[0]}{(able.Count > 1 ? $"; {MethodChoice.Lead(best, able[1], measured.Spaces[0])}" : "")}."));
         foreach (var space in measured.Spaces.Skip(1))
         {
             var other = MethodChoice.Rank(measured, request.Bar, space)[0];
@@ -87,6 +92,8 @@ public static class Planner
 
         return best;
     }
+
+    private static string Targets(int count) => count == 1 ? "1 target" : string.Create(CultureInfo.InvariantCulture, $"{count} targets");
 
     private static TransferMethod Prepare(PlanRequest request, RankedMethod? chosen, List<string> reasons, List<string> warnings)
     {
@@ -113,6 +120,10 @@ public static class Planner
             warnings.Add($"At every measured step more than {Percent(request.Bar)} of {chosen.Name}'s samples were copies: its own default of {method.Steps} steps is no recommendation.");
         var scaled = steps is { } found ? TwoDigits(found * (double)measuredBatch / batch) : method.Steps;
         method = method with { Training = Recipe.Bind<TrainingOptions>(training, "training") with { Steps = scaled, BatchSize = batch, Accumulation = 1 } };
+        if (method is ConditionTuning)
+            warnings.Add("What its modules keep for the gradients is not in the memory: full ones behind every block may need several times as much.");
+        if (method is ConditionTuning { Encoder: { } encoder })
+            warnings.Add($"Its conditions were embedded by {encoder}, which must know your kind of pictures: with another kind give CLIP itself, or another encoder, as method_options.encoder.");
         if (steps is not null)
             reasons.Add(StepReason(chosen, steps.Value, scaled, measuredBatch, batch));
         return method;

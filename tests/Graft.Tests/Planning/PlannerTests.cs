@@ -66,6 +66,30 @@ public sealed class PlannerTests : IDisposable
     }
 
     [Fact]
+    public void Targets_with_other_numbers_of_pictures_have_no_say()
+    {
+        var mixed = SyntheticTable().Comparisons[0] with { TrainingPictures = new Dictionary<string, int> { ["a"] = 10, ["b"] = 100 } };
+        var table = new MeasuredTable { Comparisons = [mixed] };
+        var (few, many) = (Planner.Make(Ask(), table), Planner.Make(Ask() with { Pictures = 90 }, table));
+        (few.Method.Name, few.Method.Training.Steps).ShouldBe(("ddpm-pa", 200)); // its best step on a; on b it is 400
+        (many.Method.Name, many.Method.Training.Steps).ShouldBe(("ddpm-pa", 400));
+        many.Warnings.ShouldHaveSingleItem().ShouldContain("Measured only for 100 pictures");
+        many.Measured!.TrainingPictures.Keys.ShouldBe(["b"]);
+
+        // A method that was asked for: where it was measured, however many pictures.
+        var alone = mixed with { Methods = mixed.Methods.ToDictionary(m => m.Key, m => m.Key == "finetune" ? m.Value with { Points = [.. m.Value.Points.Where(p => p.Target == "b")] } : m.Value) };
+        var asked = Planner.Make(Ask() with { Method = "finetune" }, new MeasuredTable { Comparisons = [alone] });
+        asked.Method.Training.Steps.ShouldBe(100);
+        asked.Warnings.ShouldHaveSingleItem().ShouldContain("Measured only for 100 pictures");
+
+        // As near in pictures and size: the comparison with more targets and seeds.
+        var once = SyntheticTable().Comparisons[0] with { Name = "once", Seeds = [1] };
+        Planner.Make(Ask(), new MeasuredTable { Comparisons = [once, .. SyntheticTable().Comparisons] }).Measured!.Name.ShouldBe("synthetic");
+        var colour = SyntheticTable().Comparisons[0] with { Name = "colour", Picture = [3, 8, 8], Seeds = [1, 2, 3] };
+        Planner.Make(Ask(), new MeasuredTable { Comparisons = [colour, .. SyntheticTable().Comparisons] }).Measured!.Name.ShouldBe("synthetic");
+    }
+
+    [Fact]
     public void Nothing_measured_is_said_and_not_made_up()
     {
         var plan = Planner.Make(Ask(), new MeasuredTable());
