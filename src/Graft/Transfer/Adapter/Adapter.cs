@@ -14,6 +14,9 @@ public sealed record Adapter : TransferMethod
     internal const string MethodName = "adapter";
     internal const int LargestWidth = 4096;
 
+    /// <summary>With its own settings of the training loop: bottlenecks that start at zero want a higher rate than whole weights.</summary>
+    public Adapter() => Training = Training with { LearningRate = 1e-3 };
+
     /// <inheritdoc/>
     public override string Name => MethodName;
 

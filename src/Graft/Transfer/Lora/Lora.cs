@@ -16,6 +16,9 @@ public sealed record Lora : TransferMethod
     internal const int LargestRank = 4096;
     private static readonly string[] UsualTargets = ["to_q", "to_k", "to_v", "to_out.0", "conv1", "conv2", "fc1", "fc2"];
 
+    /// <summary>With its own settings of the training loop: thin matrices that start at zero want a higher rate than whole weights.</summary>
+    public Lora() => Training = Training with { LearningRate = 1e-3 };
+
     /// <inheritdoc/>
     public override string Name => MethodName;
 
